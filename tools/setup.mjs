@@ -1,0 +1,96 @@
+// Sets a checkout up: dependencies, the Rust addon, test guests. Plain Node 20 and nothing installed is all it may count on.
+// Each step writes under a temporary name and renames, so an interrupted run is simply run again.
+import { spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { copyFileSync, existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const cache = process.env.COPEPOD_CACHE ?? join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'copepod');
+const say = (text) => process.stderr.write(`setup: ${text}\n`);
+
+function run(command, args, options = {}) {
+  const done = spawnSync(command, args, { cwd: root, stdio: ['ignore', 'inherit', 'inherit'], ...options });
+  if (done.status !== 0) {
+    say(`failed: ${command} ${args.join(' ')} (${done.error?.message ?? `exit ${done.status}`})`);
+    process.exit(1);
+  }
+}
+
+function filesUnder(folder, skip) {
+  return readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {
+    const path = join(folder, entry.name);
+    if (skip.has(entry.name)) return [];
+    return entry.isDirectory() ? filesUnder(path, skip) : [path];
+  });
+}
+
+function hashOf(files, ...extra) {
+  const hash = createHash('sha256');
+  for (const file of files.sort()) hash.update(file.slice(root.length)).update('\0').update(readFileSync(file)).update('\0');
+  for (const text of extra) hash.update(text).update('\0');
+  return hash.digest('hex').slice(0, 32);
+}
+
+function dependencies() {
+  const stamp = join(root, 'node_modules', '.copepod-setup');
+  const manifests = readdirSync(root).filter((name) => existsSync(join(root, name, 'package.json')) && name !== 'node_modules');
+  const wanted = hashOf([join(root, 'package-lock.json'), join(root, 'package.json'), ...manifests.map((name) => join(root, name, 'package.json'))]);
+  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted) return;
+  say('installing dependencies (npm ci, about half a minute) …');
+  run('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error']);
+  writeFileSync(stamp, wanted);
+}
+
+function addon() {
+  const runtime = join(root, 'wasm-runtime');
+  const target = join(runtime, 'build', `copepod-${process.platform}-${process.arch}.node`);
+  const rustc = spawnSync('rustc', ['--version', '--verbose'], { encoding: 'utf8' });
+  if (rustc.status !== 0) {
+    say('no Rust toolchain here, so the wasmtime addon is not built: install Rust 1.95 from your distribution or rustup, and run this again');
+    return;
+  }
+  const sources = filesUnder(runtime, new Set(['build', 'src', 'guests', 'node_modules', 'target', 'wit', 'package.json'])).concat(
+    ['engine', 'binding'].flatMap((crate) => filesUnder(join(runtime, crate), new Set())),
+  );
+  const key = hashOf([...new Set(sources)], rustc.stdout);
+  const stamp = `${target}.key`;
+  if (existsSync(target) && existsSync(stamp) && readFileSync(stamp, 'utf8') === key) return;
+  const cached = join(cache, 'addon', `${key}.node`);
+  if (!existsSync(cached)) {
+    say('building the wasmtime addon (five to ten minutes the first time, then cached) …');
+    const started = Date.now();
+    const targetDir = join(cache, 'target');
+    run('cargo', ['build', '--release', '--locked', '-p', 'copepod-binding'], { cwd: runtime, env: { ...process.env, CARGO_TARGET_DIR: targetDir } });
+    const library = join(targetDir, 'release', process.platform === 'darwin' ? 'libcopepod_binding.dylib' : 'libcopepod_binding.so');
+    mkdirSync(dirname(cached), { recursive: true });
+    place(library, cached);
+    say(`built in ${Math.round((Date.now() - started) / 1000)} s, ${Math.round(statSync(cached).size / 1e6)} MB`);
+  }
+  mkdirSync(dirname(target), { recursive: true });
+  place(cached, target);
+  writeFileSync(stamp, key);
+}
+
+function place(from, to) {
+  const partial = `${to}.${process.pid}.partial`;
+  rmSync(partial, { force: true });
+  copyFileSync(from, partial);
+  renameSync(partial, to);
+}
+
+function guests() {
+  const folder = join(root, 'wasm-runtime', 'guests');
+  const stamp = join(folder, 'build', '.key');
+  const key = hashOf(filesUnder(folder, new Set(['build'])));
+  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === key) return;
+  say('building test components …');
+  run(join(root, 'bin', 'copepod-node'), [join(folder, 'build.ts')]);
+  writeFileSync(stamp, key);
+}
+
+dependencies();
+addon();
+guests();

@@ -1,0 +1,345 @@
+//! The engine as a Node addon. Types cross here and nothing is decided. Errors cross as values, which the façade
+//! turns into exceptions in one place.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use copepod_engine as engine;
+use engine::{EngineError, ErrorCode};
+use napi::bindgen_prelude::{Either, Function};
+use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
+use napi_derive::napi;
+
+type Services = Arc<arc_swap::ArcSwap<HashMap<String, Arc<engine::Service>>>>;
+
+/// What went wrong: one of the façade's codes, and words for people.
+#[napi(object)]
+pub struct BindingError {
+    pub code: String,
+    pub message: String,
+}
+
+impl From<EngineError> for BindingError {
+    fn from(error: EngineError) -> Self {
+        Self { code: error.code.as_str().into(), message: error.message }
+    }
+}
+
+#[napi(object)]
+pub struct BindingInfo {
+    pub kind: String,
+    pub imports: Vec<String>,
+    pub exports: Vec<String>,
+}
+
+impl From<&engine::ComponentInfo> for BindingInfo {
+    fn from(info: &engine::ComponentInfo) -> Self {
+        let kind = match info.kind {
+            engine::WorkloadKind::Service => "service",
+            engine::WorkloadKind::Command => "command",
+        };
+        Self { kind: kind.into(), imports: info.imports.clone(), exports: info.exports.clone() }
+    }
+}
+
+#[napi(object)]
+pub struct BindingExit {
+    pub reason: String,
+    pub exit_code: i32,
+    pub message: String,
+}
+
+impl From<engine::Exit> for BindingExit {
+    fn from(exit: engine::Exit) -> Self {
+        Self { reason: exit.reason.as_str().into(), exit_code: exit.exit_code, message: exit.message }
+    }
+}
+
+#[napi(object)]
+pub struct BindingStats {
+    pub requests: f64,
+    pub in_flight: f64,
+    pub failures: f64,
+    pub memory_high_water: f64,
+}
+
+#[napi(object)]
+pub struct BindingSpec {
+    pub id: String,
+    pub args: Vec<String>,
+    pub env: Vec<Vec<String>>,
+    pub memory_bytes: f64,
+    pub request_timeout_ms: f64,
+    pub log_path: String,
+    pub log_max_bytes: f64,
+}
+
+impl From<BindingSpec> for engine::WorkloadSpec {
+    fn from(spec: BindingSpec) -> Self {
+        let pair = |pair: Vec<String>| {
+            let mut pair = pair.into_iter();
+            (pair.next().unwrap_or_default(), pair.next().unwrap_or_default())
+        };
+        Self {
+            id: spec.id,
+            args: spec.args,
+            env: spec.env.into_iter().map(pair).collect(),
+            memory_bytes: spec.memory_bytes as usize,
+            request_timeout: millis(spec.request_timeout_ms),
+            log: engine::LogTarget { path: spec.log_path.into(), max_bytes: spec.log_max_bytes as u64 },
+        }
+    }
+}
+
+#[napi(object)]
+pub struct BindingPort {
+    pub port: u16,
+    pub node_port: Option<u16>,
+    pub endpoints: Vec<String>,
+}
+
+#[napi(object)]
+pub struct BindingRoute {
+    pub host: String,
+    pub gateway_host: String,
+    /// Kubernetes' spelling; napi's own would be `clusterIp`.
+    #[napi(js_name = "clusterIP")]
+    pub cluster_ip: Option<String>,
+    pub ports: Vec<BindingPort>,
+}
+
+#[napi(object)]
+pub struct BindingListenerFailure {
+    pub host: String,
+    pub port: u16,
+    pub code: String,
+    pub service: String,
+}
+
+fn millis(ms: f64) -> Duration {
+    Duration::from_micros((ms.max(0.0) * 1000.0) as u64)
+}
+
+fn join(error: napi::tokio::task::JoinError) -> EngineError {
+    EngineError::new(ErrorCode::Internal, format!("a background task ended: {error}"))
+}
+
+/// Long work goes to the blocking pool, so that neither Node's loop nor the data path waits for it.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, EngineError> + Send + 'static) -> Result<T, EngineError> {
+    napi::tokio::task::spawn_blocking(work).await.map_err(join)?
+}
+
+fn read(file: &str) -> Result<Vec<u8>, EngineError> {
+    std::fs::read(file).map_err(|error| EngineError::new(ErrorCode::Io, format!("{file}: {error}")))
+}
+
+fn either<T, U: From<T>>(result: Result<T, EngineError>) -> Either<U, BindingError> {
+    match result {
+        Ok(value) => Either::A(value.into()),
+        Err(error) => Either::B(error.into()),
+    }
+}
+
+#[napi]
+pub struct BindingEngine {
+    engine: Arc<engine::Engine>,
+    services: Services,
+}
+
+#[napi]
+pub struct BindingComponent {
+    component: engine::Component,
+}
+
+#[napi]
+pub struct BindingService {
+    service: Arc<engine::Service>,
+    services: Services,
+}
+
+#[napi]
+pub struct BindingCommand {
+    command: Arc<engine::Command>,
+}
+
+#[napi]
+pub struct BindingProxy {
+    proxy: engine::Proxy,
+}
+
+#[napi]
+pub fn open_engine() -> Either<BindingEngine, BindingError> {
+    either(engine::Engine::new().map(|engine| BindingEngine { engine: Arc::new(engine), services: Services::default() }))
+}
+
+/// Validates a file without compiling it.
+#[napi]
+pub async fn inspect(file: String) -> Either<BindingInfo, BindingError> {
+    either(blocking(move || engine::inspect(&read(&file)?).map(|info| BindingInfo::from(&info))).await)
+}
+
+#[napi]
+impl BindingEngine {
+    #[napi(getter)]
+    pub fn compatibility(&self) -> String {
+        self.engine.compatibility().into()
+    }
+
+    /// Compiles `file` into `output`, which must not exist yet; the façade renames it into place.
+    #[napi]
+    pub async fn compile(&self, file: String, output: String) -> Option<BindingError> {
+        let engine = self.engine.clone();
+        let work = move || {
+            let code = engine.compile(&read(&file)?)?;
+            std::fs::write(&output, code).map_err(|error| EngineError::new(ErrorCode::Io, format!("{output}: {error}")))
+        };
+        blocking(work).await.err().map(BindingError::from)
+    }
+
+    #[napi]
+    pub async fn load(&self, file: String) -> Either<BindingComponent, BindingError> {
+        let engine = self.engine.clone();
+        either(blocking(move || engine.load(file.as_ref()).map(|component| BindingComponent { component })).await)
+    }
+
+    /// Makes a service ready and known to the proxy. `on_failure` is called for each instance that ended badly.
+    #[napi]
+    pub fn start_service(
+        &self,
+        component: &BindingComponent,
+        spec: BindingSpec,
+        on_failure: Function<'_, BindingExit, ()>,
+    ) -> napi::Result<Either<BindingService, BindingError>> {
+        let failures: ThreadsafeFunction<BindingExit, (), BindingExit, napi::Status, false, true> =
+            on_failure.build_threadsafe_function().weak::<true>().build()?;
+        let listener = Box::new(move |exit: engine::Exit| {
+            failures.call(exit.into(), ThreadsafeFunctionCallMode::NonBlocking);
+        });
+        if self.services.load().contains_key(&spec.id) {
+            let error = EngineError::new(ErrorCode::AlreadyExists, format!("workload {} is running already", spec.id));
+            return Ok(Either::B(error.into()));
+        }
+        let service = match self.engine.service(&component.component, spec.into(), listener) {
+            Ok(service) => service,
+            Err(error) => return Ok(Either::B(error.into())),
+        };
+        self.services.rcu(|services| {
+            let mut services = HashMap::clone(services);
+            services.insert(service.id().to_owned(), service.clone());
+            services
+        });
+        Ok(Either::A(BindingService { service, services: self.services.clone() }))
+    }
+
+    #[napi]
+    pub async fn start_command(&self, component: &BindingComponent, spec: BindingSpec) -> Either<BindingCommand, BindingError> {
+        either(self.engine.command(&component.component, spec.into()).map(|command| BindingCommand { command }))
+    }
+
+    /// `gateway`: `ip:port`, or none. `node_port_host`: an IP address.
+    #[napi]
+    pub async fn open_proxy(&self, gateway: Option<String>, node_port_host: String) -> Either<BindingProxy, BindingError> {
+        let bad = |what: &str| EngineError::new(ErrorCode::AddressUnavailable, format!("{what} is not an address"));
+        let open = || {
+            let gateway = gateway.map(|text| text.parse().map_err(|_| bad(&text))).transpose()?;
+            let node_port_host = node_port_host.parse().map_err(|_| bad(&node_port_host))?;
+            engine::Proxy::open(engine::ProxyOptions { gateway, node_port_host }, self.services.clone())
+        };
+        either(open().map(|proxy| BindingProxy { proxy }))
+    }
+}
+
+#[napi]
+impl BindingComponent {
+    #[napi(getter)]
+    pub fn info(&self) -> BindingInfo {
+        self.component.info.as_ref().into()
+    }
+}
+
+#[napi]
+impl BindingService {
+    #[napi]
+    pub fn stats(&self) -> BindingStats {
+        let stats = self.service.stats();
+        BindingStats {
+            requests: stats.requests as f64,
+            in_flight: stats.in_flight as f64,
+            failures: stats.failures as f64,
+            memory_high_water: stats.memory_high_water as f64,
+        }
+    }
+
+    #[napi]
+    pub async fn probe(&self, path: String, headers: Vec<Vec<String>>, timeout_ms: f64) -> Either<u32, BindingError> {
+        let headers: Vec<(String, String)> =
+            headers.into_iter().filter_map(|pair| Some((pair.first()?.clone(), pair.get(1)?.clone()))).collect();
+        either(self.service.probe(&path, &headers, millis(timeout_ms)).await.map(u32::from))
+    }
+
+    /// Leaves the proxy's sight first, then drains.
+    #[napi]
+    pub async fn stop(&self, deadline_ms: f64) {
+        self.services.rcu(|services| {
+            let mut services = HashMap::clone(services);
+            services.remove(self.service.id());
+            services
+        });
+        self.service.stop(millis(deadline_ms)).await;
+    }
+}
+
+#[napi]
+impl BindingCommand {
+    #[napi]
+    pub async fn exited(&self) -> BindingExit {
+        self.command.exited().await.into()
+    }
+
+    #[napi]
+    pub async fn stop(&self, grace_ms: f64) {
+        self.command.stop(millis(grace_ms)).await;
+    }
+}
+
+#[napi]
+impl BindingProxy {
+    #[napi(getter)]
+    pub fn gateway_port(&self) -> Option<u16> {
+        self.proxy.gateway_port()
+    }
+
+    #[napi]
+    pub async fn apply(&self, services: Vec<BindingRoute>) -> Either<Vec<BindingListenerFailure>, BindingError> {
+        let mut table = engine::RoutingTable { services: Vec::with_capacity(services.len()) };
+        for service in services {
+            let cluster_ip = match service.cluster_ip.map(|ip| ip.parse().map_err(|_| ip)).transpose() {
+                Ok(ip) => ip,
+                Err(ip) => {
+                    let error = EngineError::new(ErrorCode::AddressUnavailable, format!("clusterIP {ip} of {} is not an address", service.host));
+                    return Either::B(error.into());
+                }
+            };
+            let port = |port: BindingPort| engine::ServicePort { port: port.port, node_port: port.node_port, endpoints: port.endpoints };
+            table.services.push(engine::ServiceRoute {
+                host: service.host,
+                gateway_host: service.gateway_host,
+                cluster_ip,
+                ports: service.ports.into_iter().map(port).collect(),
+            });
+        }
+        let failure = |failure: engine::ListenerFailure| BindingListenerFailure {
+            host: failure.host.to_string(),
+            port: failure.port,
+            code: failure.code.as_str().into(),
+            service: failure.service,
+        };
+        Either::A(self.proxy.apply(&table).await.into_iter().map(failure).collect())
+    }
+
+    #[napi]
+    pub async fn close(&self) {
+        self.proxy.close().await;
+    }
+}

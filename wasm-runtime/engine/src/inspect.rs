@@ -1,0 +1,123 @@
+//! Says what a file is before any of it is compiled: its kind, imports and exports, or why it cannot run here.
+
+use wasmparser::{Chunk, Encoding, Parser, Payload, Validator, WasmFeatures};
+
+use crate::error::{EngineError, ErrorCode};
+
+/// Interfaces the linker offers, as `package/` of a version track; everything else is refused by name.
+const OFFERED: [(&str, &str); 7] = [
+    ("wasi:cli/", "0.2."),
+    ("wasi:clocks/", "0.2."),
+    ("wasi:filesystem/", "0.2."),
+    ("wasi:http/", "0.2."),
+    ("wasi:io/", "0.2."),
+    ("wasi:random/", "0.2."),
+    ("wasi:sockets/", "0.2."),
+];
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WorkloadKind {
+    /// Exports `wasi:http/incoming-handler`: an instance for each request.
+    Service,
+    /// Exports `wasi:cli/run`: one instance, run to its exit.
+    Command,
+}
+
+#[derive(Clone, Debug)]
+pub struct ComponentInfo {
+    pub kind: WorkloadKind,
+    pub imports: Vec<String>,
+    pub exports: Vec<String>,
+}
+
+/// Validates a component and finds its entry point.
+///
+/// Errors: NotWasm, Truncated, NotAComponent, CompileFailed (invalid), UnsupportedImport (names all of them), NoEntryPoint.
+pub fn inspect(bytes: &[u8]) -> Result<ComponentInfo, EngineError> {
+    if !bytes.starts_with(b"\0asm") {
+        return Err(EngineError::new(ErrorCode::NotWasm, "not a WebAssembly file: it does not begin with \\0asm"));
+    }
+    let (imports, exports) = interfaces(bytes)?;
+    Validator::new_with_features(WasmFeatures::all())
+        .validate_all(bytes)
+        .map_err(|error| EngineError::new(ErrorCode::CompileFailed, format!("invalid component: {error}")))?;
+    let missing: Vec<&str> = imports.iter().map(String::as_str).filter(|name| !offered(name)).collect();
+    if !missing.is_empty() {
+        let message = format!("the component imports what is not offered here: {}", missing.join(", "));
+        return Err(EngineError::new(ErrorCode::UnsupportedImport, message));
+    }
+    let exports_track = |prefix: &str| exports.iter().any(|name| name.starts_with(prefix));
+    let kind = if exports_track("wasi:http/incoming-handler@0.2.") {
+        WorkloadKind::Service
+    } else if exports_track("wasi:cli/run@0.2.") {
+        WorkloadKind::Command
+    } else {
+        let message = format!(
+            "the component exports neither wasi:http/incoming-handler@0.2 nor wasi:cli/run@0.2 (it exports: {})",
+            if exports.is_empty() { "nothing".to_owned() } else { exports.join(", ") }
+        );
+        return Err(EngineError::new(ErrorCode::NoEntryPoint, message));
+    };
+    Ok(ComponentInfo { kind, imports, exports })
+}
+
+fn offered(name: &str) -> bool {
+    let Some((interface, version)) = name.split_once('@') else { return false };
+    OFFERED.iter().any(|(package, track)| interface.starts_with(package) && version.starts_with(track))
+}
+
+/// Top-level imports and exports. Nested modules are skipped over, so the cost does not grow with their code.
+fn interfaces(bytes: &[u8]) -> Result<(Vec<String>, Vec<String>), EngineError> {
+    let invalid = |error: wasmparser::BinaryReaderError| EngineError::new(ErrorCode::CompileFailed, format!("invalid component: {error}"));
+    let truncated = || EngineError::new(ErrorCode::Truncated, format!("the file ends early, at {} bytes: fetch or build it again", bytes.len()));
+    let (mut imports, mut exports) = (Vec::new(), Vec::new());
+    let mut parser = Parser::new(0);
+    let mut offset = 0;
+    while offset < bytes.len() {
+        let (consumed, payload) = match parser.parse(&bytes[offset..], false).map_err(invalid)? {
+            Chunk::NeedMoreData(_) => return Err(truncated()),
+            Chunk::Parsed { consumed, payload } => (consumed, payload),
+        };
+        offset += consumed;
+        match payload {
+            Payload::Version { encoding: Encoding::Module, .. } => {
+                let message = "this is a core module, not a component: adapt it with `jco new --wasi-command` or `jco new --wasi-reactor`";
+                return Err(EngineError::new(ErrorCode::NotAComponent, message));
+            }
+            Payload::ModuleSection { unchecked_range, .. } | Payload::ComponentSection { unchecked_range, .. } => {
+                if unchecked_range.end > bytes.len() {
+                    return Err(truncated());
+                }
+                offset = unchecked_range.end;
+            }
+            Payload::ComponentImportSection(section) => {
+                for import in section {
+                    imports.push(import.map_err(invalid)?.name.name.to_owned());
+                }
+            }
+            Payload::ComponentExportSection(section) => {
+                for export in section {
+                    exports.push(export.map_err(invalid)?.name.name.to_owned());
+                }
+            }
+            _ => {}
+        }
+    }
+    if offset < 8 {
+        return Err(truncated());
+    }
+    Ok((imports, exports))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tells_text_a_short_header_and_a_core_module_apart() {
+        assert_eq!(inspect(b"#!/bin/sh").unwrap_err().code, ErrorCode::NotWasm);
+        assert_eq!(inspect(b"\0asm").unwrap_err().code, ErrorCode::Truncated);
+        assert_eq!(inspect(b"\0asm\x01\0\0\0").unwrap_err().code, ErrorCode::NotAComponent);
+        assert_eq!(inspect(b"\0asm\x0d\0\x01\0").unwrap_err().code, ErrorCode::NoEntryPoint);
+    }
+}

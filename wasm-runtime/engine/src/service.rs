@@ -1,0 +1,226 @@
+//! A service: a fresh instance for each request, never used twice. An idle service holds no instance at all.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use http::{Request, Response};
+use tokio::sync::{Notify, oneshot};
+use wasmtime::component::InstancePre;
+use wasmtime_wasi_http::WasiBody;
+use wasmtime_wasi_http::WasiHttpView;
+use wasmtime_wasi_http::p2::bindings::ProxyPre;
+use wasmtime_wasi_http::p2::bindings::http::types::Scheme;
+
+use crate::WorkloadSpec;
+use crate::engine::new_store;
+use crate::error::{EngineError, ErrorCode};
+use crate::exit::{Exit, ExitReason};
+use crate::host::Host;
+use crate::logs::WorkloadLog;
+
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Stats {
+    pub requests: u64,
+    pub in_flight: usize,
+    pub failures: u64,
+    /// Largest total of linear memories any instance reached, bytes.
+    pub memory_high_water: usize,
+}
+
+pub struct Service {
+    proxy: ProxyPre<Host>,
+    instance: InstancePre<Host>,
+    spec: WorkloadSpec,
+    log: Arc<WorkloadLog>,
+    on_failure: Box<dyn Fn(Exit) + Send + Sync>,
+    draining: AtomicBool,
+    in_flight: AtomicUsize,
+    idle: Notify,
+    /// Fires when what is left must end.
+    kill: Notify,
+    requests: AtomicU64,
+    failures: AtomicU64,
+    memory_high_water: AtomicUsize,
+}
+
+/// Counts a request in flight for as long as its guest runs, which is longer than until its response head.
+struct InFlight(Arc<Service>);
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        if self.0.in_flight.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.0.idle.notify_waiters();
+        }
+    }
+}
+
+impl Service {
+    pub(crate) fn new(
+        instance: InstancePre<Host>,
+        spec: WorkloadSpec,
+        log: Arc<WorkloadLog>,
+        on_failure: Box<dyn Fn(Exit) + Send + Sync>,
+    ) -> Result<Arc<Self>, EngineError> {
+        let proxy = ProxyPre::new(instance.clone())
+            .map_err(|error| EngineError::new(ErrorCode::NoEntryPoint, format!("not an HTTP component: {error:#}")))?;
+        Ok(Arc::new(Self {
+            proxy,
+            instance,
+            spec,
+            log,
+            on_failure,
+            draining: AtomicBool::new(false),
+            in_flight: AtomicUsize::new(0),
+            idle: Notify::new(),
+            kill: Notify::new(),
+            requests: AtomicU64::new(0),
+            failures: AtomicU64::new(0),
+            memory_high_water: AtomicUsize::new(0),
+        }))
+    }
+
+    pub fn id(&self) -> &str {
+        &self.spec.id
+    }
+
+    pub fn stats(&self) -> Stats {
+        Stats {
+            requests: self.requests.load(Ordering::Relaxed),
+            in_flight: self.in_flight.load(Ordering::Relaxed),
+            failures: self.failures.load(Ordering::Relaxed),
+            memory_high_water: self.memory_high_water.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Hands a request to a fresh instance and returns with the response's head; the body streams while the guest goes on.
+    ///
+    /// Errors: Stopped (draining: safe to send elsewhere), OOMKilled, DeadlineExceeded, Trap, NoResponse. All but the
+    /// first are also told to the failure listener.
+    pub async fn handle(self: &Arc<Self>, request: Request<WasiBody>) -> Result<Response<WasiBody>, EngineError> {
+        self.answer(request, true).await
+    }
+
+    /// A GET whose failure is nobody's restart: the prober judges it.
+    pub async fn probe(self: &Arc<Self>, path: &str, headers: &[(String, String)], timeout: Duration) -> Result<u16, EngineError> {
+        let bad = |error: http::Error| EngineError::new(ErrorCode::Internal, format!("probe request: {error}"));
+        let mut request = Request::get(path).header("host", "probe.local");
+        for (name, value) in headers {
+            request = request.header(name, value);
+        }
+        let body = http_body_util::BodyExt::boxed_unsync(http_body_util::BodyExt::map_err(http_body_util::Empty::new(), |never| match never {}));
+        let request = request.body(body).map_err(bad)?;
+        tokio::time::timeout(timeout, self.answer(request, false))
+            .await
+            .map_err(|_| EngineError::new(ErrorCode::DeadlineExceeded, format!("no answer within {} ms", timeout.as_millis())))?
+            .map(|response| response.status().as_u16())
+    }
+
+    async fn answer(self: &Arc<Self>, request: Request<WasiBody>, report: bool) -> Result<Response<WasiBody>, EngineError> {
+        self.in_flight.fetch_add(1, Ordering::AcqRel);
+        let in_flight = InFlight(self.clone());
+        // Counted first and looked at second: a drain that starts in between waits for this request.
+        if self.draining.load(Ordering::Acquire) {
+            return Err(EngineError::new(ErrorCode::Stopped, format!("{} is stopping", self.spec.id)));
+        }
+        self.requests.fetch_add(1, Ordering::Relaxed);
+        let (head, response) = oneshot::channel();
+        let service = self.clone();
+        let guest = tokio::spawn(async move {
+            let exit = service.run(request, head).await;
+            if report && exit.reason != ExitReason::Completed && exit.reason != ExitReason::Stopped {
+                service.failures.fetch_add(1, Ordering::Relaxed);
+                (service.on_failure)(exit.clone());
+            }
+            drop(in_flight);
+            exit
+        });
+        match response.await {
+            Ok(Ok(response)) => Ok(response),
+            Ok(Err(code)) => Err(EngineError::new(ErrorCode::NoResponse, format!("the guest answered with an error: {code:?}"))),
+            Err(_) => {
+                let exit = guest.await.map_err(|error| EngineError::new(ErrorCode::Internal, error.to_string()))?;
+                Err(EngineError::new(code_of(exit.reason), exit.message))
+            }
+        }
+    }
+
+    async fn run(&self, request: Request<WasiBody>, head: Head) -> Exit {
+        let mut store = new_store(&self.instance, &self.spec, &self.log);
+        let ended = {
+            let call = async {
+                let (sender, receiver) = oneshot::channel();
+                let incoming = store.data_mut().http().new_incoming_request(Scheme::Http, request)?;
+                let outparam = store.data_mut().http().new_response_outparam(sender)?;
+                let proxy = self.proxy.instantiate_async(&mut store).await?;
+                let handle = proxy.wasi_http_incoming_handler().call_handle(&mut store, incoming, outparam);
+                tokio::pin!(handle);
+                let mut answered = false;
+                let mut receiver = receiver;
+                let mut head = Some(head);
+                let outcome = loop {
+                    tokio::select! {
+                        biased;
+                        result = &mut receiver, if !answered => {
+                            answered = true;
+                            if let (Some(head), Ok(result)) = (head.take(), result) {
+                                let _ = head.send(result);
+                            }
+                        }
+                        outcome = &mut handle => break outcome,
+                    }
+                };
+                if !answered && let (Some(head), Ok(result)) = (head.take(), receiver.try_recv()) {
+                    answered = true;
+                    let _ = head.send(result);
+                }
+                outcome.map(|()| answered)
+            };
+            tokio::select! {
+                outcome = tokio::time::timeout(self.spec.request_timeout, call) => Some(outcome),
+                () = self.kill.notified() => None,
+            }
+        };
+        self.memory_high_water.fetch_max(store.data().limiter.used_bytes(), Ordering::Relaxed);
+        match ended {
+            None => Exit::stopped(),
+            Some(Err(_)) => Exit::deadline(self.spec.request_timeout),
+            Some(Ok(Ok(true))) => Exit::completed(),
+            Some(Ok(Ok(false))) => Exit::guest(1, "the guest returned without an answer"),
+            Some(Ok(Err(error))) => Exit::from_error(&error, store.data()),
+        }
+    }
+
+    /// Takes no more requests, waits for those in flight at most `deadline`, then ends them. Idempotent.
+    pub async fn stop(&self, deadline: Duration) {
+        self.draining.store(true, Ordering::Release);
+        let _ = tokio::time::timeout(deadline, self.until_idle()).await;
+        if self.in_flight.load(Ordering::Acquire) > 0 {
+            self.kill.notify_waiters();
+            self.until_idle().await;
+        }
+    }
+
+    async fn until_idle(&self) {
+        loop {
+            let idle = self.idle.notified();
+            if self.in_flight.load(Ordering::Acquire) == 0 {
+                return;
+            }
+            // A guest that registered after the last kill must not keep the drain waiting for ever.
+            let _ = tokio::time::timeout(Duration::from_millis(100), idle).await;
+        }
+    }
+}
+
+type Head = oneshot::Sender<Result<Response<WasiBody>, wasmtime_wasi_http::p2::bindings::http::types::ErrorCode>>;
+
+fn code_of(reason: ExitReason) -> ErrorCode {
+    match reason {
+        ExitReason::OomKilled => ErrorCode::OomKilled,
+        ExitReason::DeadlineExceeded => ErrorCode::DeadlineExceeded,
+        ExitReason::Trap => ErrorCode::Trap,
+        ExitReason::Stopped => ErrorCode::Stopped,
+        ExitReason::Completed | ExitReason::Error => ErrorCode::NoResponse,
+    }
+}

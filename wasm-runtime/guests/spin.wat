@@ -1,0 +1,5 @@
+;; Never answers and never yields.
+(module
+  (memory (export "memory") 1 65536)
+  (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32) i32.const 4096)
+  (func (export "wasi:http/incoming-handler@0.2.12#handle") (param i32 i32) (loop $again (br $again))))

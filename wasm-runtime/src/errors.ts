@@ -1,0 +1,23 @@
+// Every way a runtime call fails. Adapters return codes; JavaScript throws in one place.
+
+export const RUNTIME_ERROR_CODES = [
+  'NotWasm', 'Truncated', 'NotAComponent', 'UnsupportedImport', 'NoEntryPoint', 'CompileFailed', 'IncompatibleArtifact',
+  'AlreadyExists', 'LimitTooSmall', 'Trap', 'OOMKilled', 'DeadlineExceeded', 'Stopped', 'NoResponse',
+  'PortInUse', 'PermissionDenied', 'AddressUnavailable', 'AddonMissing', 'Io', 'Internal',
+] as const;
+
+export type RuntimeErrorCode = (typeof RUNTIME_ERROR_CODES)[number];
+
+/** `message` says what and where for people; programs look at `code`, never at the text. */
+export class RuntimeError extends Error {
+  override readonly name = 'RuntimeError';
+  readonly code: RuntimeErrorCode;
+  constructor(code: RuntimeErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+  }
+}
+
+export function isRuntimeError(value: unknown): value is RuntimeError {
+  return value instanceof RuntimeError;
+}

@@ -1,0 +1,22 @@
+// The wasmtime adapter against the suite of every engine, and what is its own.
+
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { isRuntimeError } from '../errors.ts';
+import { openRuntime } from '../open.ts';
+import { runtimeSuite } from '../suite.ts';
+
+runtimeSuite('wasmtime', openRuntime);
+
+test('an addon that is missing or broken is said to be, with what to do', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'copepod-addon-'));
+  const broken = join(folder, 'broken.node');
+  writeFileSync(broken, 'not a library');
+  for (const addon of [join(folder, 'absent.node'), broken]) {
+    assert.throws(() => openRuntime({ addon }), (error) => isRuntimeError(error) && error.code === 'AddonMissing' && error.message.includes('npm run setup'));
+  }
+  rmSync(folder, { recursive: true });
+});
