@@ -20,7 +20,7 @@ const FOLDERS: Readonly<Record<string, readonly string[]>> = {
   'control-plane/storage': [],
   'control-plane/watch-cache': ['storage'],
   'control-plane/registry': ['storage', 'watch-cache'],
-  'control-plane/server': ['registry', 'artifacts', 'pki'],
+  'control-plane/server': ['registry', 'watch-cache'],
   'control-plane/controllers': [],
   'control-plane/scheduler': [],
   'control-plane/artifacts': [],

@@ -1,0 +1,2 @@
+// Public names of the watch vocabulary.
+export type { WatchEvent, WatchEventType } from './event.ts';

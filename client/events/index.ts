@@ -1,0 +1,3 @@
+// Public names of the events.
+export type { Recorder, Subject } from './recorder.ts';
+export { createRecorder } from './recorder.ts';

@@ -1,0 +1,29 @@
+// What a kind does differently on its way into the store. Most kinds need none of it; those that do have a file in `strategies/`.
+
+import type { KubeObject } from '@copepod/api/meta';
+import type { WatchCache } from '../watch-cache/index.ts';
+
+export interface StrategyContext {
+  readonly cache: WatchCache;
+  /** Milliseconds since the epoch. */
+  readonly now: () => number;
+  /** In [0, 1). */
+  readonly random: () => number;
+}
+
+export interface DeleteIntent {
+  readonly gracePeriodSeconds: number | undefined;
+}
+
+export interface Strategy {
+  /** After defaults, before validation: what the server decides itself (addresses, ports). The result of `release` frees what a refused create took. */
+  readonly allocate?: (object: KubeObject, before: KubeObject | undefined, context: StrategyContext) => { readonly object: KubeObject; readonly release: () => void };
+  /** Seconds the object stays, marked, before it may be removed; 0 removes it at once. */
+  readonly gracePeriod?: (object: KubeObject, intent: DeleteIntent) => number;
+  /** Changes an object that was just marked for deletion. */
+  readonly markDeleted?: (object: KubeObject) => KubeObject;
+  /** Whether something beside metadata.finalizers still holds a marked object. */
+  readonly isHeld?: (object: KubeObject) => boolean;
+  /** Kept at creation: kinds whose creator writes the status too. */
+  readonly keepsStatusAtCreation?: boolean;
+}

@@ -1,0 +1,2 @@
+// Public names of the snapshot.
+export { Snapshot } from './snapshot.ts';

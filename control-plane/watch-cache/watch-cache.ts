@@ -1,0 +1,154 @@
+// The watch cache: every object of the store in memory, kept true by one watch of the store. Reads and watches are served from here;
+// only writes go to the store. A reader who has seen a revision waits until the cache has seen it too.
+
+import { isStorageError, type Storage, type StorageEvent } from '../storage/index.ts';
+import { atRevision, type CachedObject, decodeStored } from './cached-object.ts';
+
+export interface CacheEvent {
+  readonly revision: number;
+  /** The object as it now is; of a deletion, as it last was, at the revision of the deletion. */
+  readonly entry: CachedObject;
+  readonly deleted: boolean;
+  readonly previous: CachedObject | undefined;
+}
+
+export interface WatchCache {
+  get(key: string): CachedObject | undefined;
+  /** Under a collection's prefix (`/registry/…/`), in the order of keys. */
+  list(prefix: string): readonly CachedObject[];
+  /** The newest revision the cache has seen. */
+  readonly revision: number;
+  /** Resolves when the cache has seen `revision`. */
+  waitFor(revision: number): Promise<void>;
+  /** Changes under `prefix` later than `after`, in order, none missed. StorageError Compacted when `after` is too old. */
+  watch(prefix: string, after: number, signal: AbortSignal): AsyncIterable<readonly CacheEvent[]>;
+  close(): void;
+}
+
+const ROOT = '/registry/';
+
+/** Reads the whole store once. */
+export async function createWatchCache(storage: Storage, onBroken: (error: unknown) => void): Promise<WatchCache> {
+  const collections = new Map<string, Collection>();
+  const stop = new AbortController();
+  const waiters: { readonly revision: number; readonly resolve: () => void }[] = [];
+  const first = await storage.list({ prefix: ROOT });
+  let revision = first.revision;
+  for (const item of first.items) collectionOf(collections, item.key).put(decodeStored(item.key, item.value, item.modRevision));
+
+  function take(event: StorageEvent): void {
+    const collection = collectionOf(collections, event.key);
+    if (event.type === 'put') collection.put(decodeStored(event.key, event.value, event.revision));
+    else collection.delete(event.key);
+  }
+
+  async function follow(): Promise<void> {
+    for await (const batch of storage.watch(ROOT, revision, stop.signal)) {
+      for (const event of batch) take(event);
+      revision = batch.at(-1)?.revision ?? revision;
+      for (let index = waiters.length - 1; index >= 0; index -= 1) {
+        const waiter = waiters[index];
+        if (waiter !== undefined && waiter.revision <= revision) {
+          waiters.splice(index, 1);
+          waiter.resolve();
+        }
+      }
+    }
+  }
+  follow().catch((error: unknown) => {
+    if (!isStorageError(error, 'Closed')) onBroken(error);
+  });
+
+  return {
+    get: (key) => collectionOf(collections, key).get(key),
+    list: (prefix) => collectionOf(collections, prefix).list(prefix),
+    get revision() {
+      return revision;
+    },
+    waitFor: (wanted) => (wanted <= revision ? Promise.resolve() : new Promise((resolve) => {
+      waiters.push({ revision: wanted, resolve });
+    })),
+    async *watch(prefix, after, signal) {
+      for await (const batch of storage.watch(prefix, after, signal)) yield batch.map((event) => toCacheEvent(event, collections));
+    },
+    close: () => stop.abort(),
+  };
+}
+
+function toCacheEvent(event: StorageEvent, collections: Map<string, Collection>): CacheEvent {
+  const known = collectionOf(collections, event.key);
+  const decode = (value: Uint8Array, revision: number): CachedObject => known.at(event.key, revision) ?? decodeStored(event.key, value, revision);
+  const previous = event.previous === undefined ? undefined : decode(event.previous.value, event.previous.modRevision);
+  if (event.type === 'put') return { revision: event.revision, entry: decode(event.value, event.revision), deleted: false, previous };
+  const last = previous ?? decodeStored(event.key, event.previous.value, event.previous.modRevision);
+  return { revision: event.revision, entry: atRevision(last, event.revision), deleted: true, previous };
+}
+
+/** `/registry/apps/deployments/default/web` is of the collection `/registry/apps/deployments/`. */
+function collectionOf(collections: Map<string, Collection>, key: string): Collection {
+  const name = key.split('/', 4).join('/');
+  let collection = collections.get(name);
+  if (collection === undefined) {
+    collection = new Collection();
+    collections.set(name, collection);
+  }
+  return collection;
+}
+
+/** How many revisions of recently changed objects stay decoded for watchers that come to them a moment later. */
+const RECENT = 512;
+
+class Collection {
+  readonly #entries = new Map<string, CachedObject>();
+  readonly #recent = new Map<number, CachedObject>();
+  /** Keys in order; dropped when a key comes or goes. */
+  #order: readonly string[] | undefined;
+
+  get(key: string): CachedObject | undefined {
+    return this.#entries.get(key);
+  }
+
+  /** The decoded object at exactly this revision, when it is still at hand. */
+  at(key: string, revision: number): CachedObject | undefined {
+    const current = this.#entries.get(key);
+    if (current?.revision === revision) return current;
+    const recent = this.#recent.get(revision);
+    return recent?.key === key ? recent : undefined;
+  }
+
+  put(entry: CachedObject): void {
+    const previous = this.#entries.get(entry.key);
+    if (previous === undefined) this.#order = undefined;
+    else this.#remember(previous);
+    this.#entries.set(entry.key, entry);
+  }
+
+  delete(key: string): void {
+    const previous = this.#entries.get(key);
+    if (previous === undefined) return;
+    this.#remember(previous);
+    this.#entries.delete(key);
+    this.#order = undefined;
+  }
+
+  list(prefix: string): readonly CachedObject[] {
+    this.#order ??= [...this.#entries.keys()].sort();
+    const keys = this.#order;
+    const found: CachedObject[] = [];
+    for (const key of keys) {
+      const entry = key.startsWith(prefix) ? this.#entries.get(key) : undefined;
+      if (entry !== undefined) found.push(entry);
+    }
+    return found;
+  }
+
+  #remember(entry: CachedObject): void {
+    this.#recent.set(entry.revision, entry);
+    if (this.#recent.size > RECENT) {
+      for (const revision of this.#recent.keys()) {
+        this.#recent.delete(revision);
+        break;
+      }
+    }
+  }
+}
