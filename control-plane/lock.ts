@@ -13,11 +13,12 @@ export class LockError extends Error {
   }
 }
 
-/** Clock ticks since boot at which a process started: field 22 of /proc/<pid>/stat; undefined where there is no such process. */
+/** Clock ticks since boot at which a process started: field 22 of /proc/<pid>/stat; undefined where there is none, or only its remains (state Z or X). */
 function startTime(pid: number): string | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19];
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    return fields[0] === 'Z' || fields[0] === 'X' ? undefined : fields[19];
   } catch {
     return undefined;
   }

@@ -123,18 +123,23 @@ function json(text: string, status: number, warnings: readonly string[]): Respon
 
 function streamed(chunks: AsyncIterable<Uint8Array>, contentType: string, onInternal: (error: unknown) => void): Response {
   const iterator = chunks[Symbol.asyncIterator]();
+  // The client may go while the next chunk is waited for; a cancelled stream takes no more.
+  let cancelled = false;
   const body = new ReadableStream<Uint8Array>({
     async pull(controller) {
       try {
         const next = await iterator.next();
+        if (cancelled) return;
         if (next.done === true) controller.close();
         else controller.enqueue(next.value);
       } catch (error) {
+        if (cancelled) return;
         onInternal(error);
         controller.error(error);
       }
     },
     async cancel() {
+      cancelled = true;
       await iterator.return?.();
     },
   });

@@ -3,7 +3,7 @@
 export const RUNTIME_ERROR_CODES = [
   'NotWasm', 'Truncated', 'NotAComponent', 'UnsupportedImport', 'NoEntryPoint', 'CompileFailed', 'IncompatibleArtifact',
   'AlreadyExists', 'LimitTooSmall', 'Trap', 'OOMKilled', 'DeadlineExceeded', 'Stopped', 'NoResponse',
-  'PortInUse', 'PermissionDenied', 'AddressUnavailable', 'AddonMissing', 'Io', 'Internal',
+  'PortInUse', 'PermissionDenied', 'AddressUnavailable', 'Overloaded', 'BadCertificate', 'AddonMissing', 'Io', 'Internal',
 ] as const;
 
 export type RuntimeErrorCode = (typeof RUNTIME_ERROR_CODES)[number];

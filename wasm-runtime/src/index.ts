@@ -3,6 +3,6 @@
 export { RUNTIME_ERROR_CODES, RuntimeError, isRuntimeError, type RuntimeErrorCode } from './errors.ts';
 export { openRuntime, type OpenOptions } from './open.ts';
 export type {
-  Component, ComponentInfo, EngineInfo, Exit, ExitReason, ListenerFailure, LogTarget, ProbeRequest, Proxy, ProxyOptions, RoutingTable, Runtime,
+  Component, ComponentInfo, Endpoint, EngineInfo, Exit, ExitReason, ListenerFailure, LogTarget, ProbeRequest, Proxy, ProxyOptions, RoutingTable, Runtime,
   ServicePort, ServiceRoute, Workload, WorkloadKind, WorkloadLimits, WorkloadSpec, WorkloadStats,
 } from './runtime.ts';

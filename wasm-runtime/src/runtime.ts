@@ -45,6 +45,10 @@ export interface WorkloadSpec {
   readonly env: Readonly<Record<string, string>>;
   readonly limits: WorkloadLimits;
   readonly log: LogTarget;
+  /** Appended to host names of its own requests that are not found as they are, e.g. `default.svc.cluster.local`. */
+  readonly searchDomains: readonly string[];
+  /** `host:port` (or `*.suffix:port`) its own requests may reach beside Services. */
+  readonly egress: readonly string[];
 }
 
 export type ExitReason = 'Completed' | 'Error' | 'Trap' | 'OOMKilled' | 'DeadlineExceeded' | 'Stopped';
@@ -86,11 +90,18 @@ export interface Workload {
   stop(deadlineMs: number): Promise<void>;
 }
 
+/** A ready workload; `node` absent: of this runtime. */
+export interface Endpoint {
+  readonly workload: string;
+  /** `address`: `ip:port` of the other node's tunnel; `serverName`: the DNS name its certificate must carry. */
+  readonly node?: { readonly address: string; readonly serverName: string };
+}
+
 export interface ServicePort {
   readonly port: number;
   readonly nodePort?: number;
-  /** Ids of ready workloads, taken in turn. Empty: requests are answered 503. */
-  readonly endpoints: readonly string[];
+  /** Taken in turn. Empty: requests are answered 503. */
+  readonly endpoints: readonly Endpoint[];
 }
 
 export interface ServiceRoute {
@@ -121,10 +132,13 @@ export interface ProxyOptions {
   readonly gateway?: { readonly host: string; readonly port: number };
   /** Host NodePorts are opened on. */
   readonly nodePortHost: string;
+  /** To and from other nodes, with mutual TLS: certificate, key and authority as PEM. Port 0 picks a free one. Absent: local endpoints alone. */
+  readonly tunnel?: { readonly host: string; readonly port: number; readonly certificate: string; readonly key: string; readonly authority: string };
 }
 
 export interface Proxy {
   readonly gatewayPort: number | undefined;
+  readonly tunnelPort: number | undefined;
   /** Swaps the whole table at once for new requests, then opens and closes listeners to match. Calls are serialised. */
   apply(table: RoutingTable): Promise<readonly ListenerFailure[]>;
   close(): Promise<void>;
@@ -140,7 +154,7 @@ export interface Runtime {
   load(compiled: string): Promise<Component>;
   /** RuntimeError AlreadyExists, LimitTooSmall. A service is ready to be routed to when this resolves; a command is running. */
   start(spec: WorkloadSpec): Promise<Workload>;
-  /** One proxy per runtime. RuntimeError PortInUse, PermissionDenied, AddressUnavailable. */
+  /** One proxy per runtime. RuntimeError PortInUse, PermissionDenied, AddressUnavailable, BadCertificate. */
   openProxy(options: ProxyOptions): Promise<Proxy>;
   /** Ends every workload and listener. */
   close(): Promise<void>;

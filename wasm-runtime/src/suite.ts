@@ -88,14 +88,14 @@ export function runtimeSuite(name: string, open: () => Runtime): void {
         args: [guestName],
         env: {},
         limits: { memoryBytes: 16 * MIB, requestTimeoutMs: 5000, ...changes },
-        log: { path: join(folder, `${id}.log`), maxBytes: MIB },
+        log: { path: join(folder, `${id}.log`), maxBytes: MIB }, searchDomains: ['default.svc.cluster.local'], egress: [],
       };
     }
 
     const route = (host: string, endpoints: readonly string[], rest: Partial<ServiceRoute> = {}): ServiceRoute => ({
       host: `${host}.default.svc.cluster.local`,
       gatewayHost: `${host}.default.localhost`,
-      ports: [{ port: 80, endpoints }],
+      ports: [{ port: 80, endpoints: endpoints.map((workload) => ({ workload })) }],
       ...rest,
     });
 
@@ -178,7 +178,7 @@ export function runtimeSuite(name: string, open: () => Runtime): void {
       const free = await listening(spare);
       await new Promise((resolve) => spare.close(resolve));
       const workload = await runtime.start(await spec('hello'));
-      const ports = [{ port: free, nodePort: free, endpoints: [workload.id] }, { port: 81, nodePort: taken, endpoints: [workload.id] }];
+      const ports = [{ port: free, nodePort: free, endpoints: [{ workload: workload.id }] }, { port: 81, nodePort: taken, endpoints: [{ workload: workload.id }] }];
       try {
         const failures = await proxy.apply({ services: [route('hello', [workload.id], { clusterIP: '127.96.7.7', ports })] });
         const expected: ListenerFailure = { host: '127.0.0.1', port: taken, code: 'PortInUse', service: 'hello.default.svc.cluster.local' };

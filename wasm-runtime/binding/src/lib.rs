@@ -1,7 +1,6 @@
 //! The engine as a Node addon. Types cross here and nothing is decided. Errors cross as values, which the façade
 //! turns into exceptions in one place.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,8 +9,6 @@ use engine::{EngineError, ErrorCode};
 use napi::bindgen_prelude::{Either, Function};
 use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
 use napi_derive::napi;
-
-type Services = Arc<arc_swap::ArcSwap<HashMap<String, Arc<engine::Service>>>>;
 
 /// What went wrong: one of the façade's codes, and words for people.
 #[napi(object)]
@@ -73,6 +70,8 @@ pub struct BindingSpec {
     pub request_timeout_ms: f64,
     pub log_path: String,
     pub log_max_bytes: f64,
+    pub search_domains: Vec<String>,
+    pub egress: Vec<String>,
 }
 
 impl From<BindingSpec> for engine::WorkloadSpec {
@@ -88,6 +87,7 @@ impl From<BindingSpec> for engine::WorkloadSpec {
             memory_bytes: spec.memory_bytes as usize,
             request_timeout: millis(spec.request_timeout_ms),
             log: engine::LogTarget { path: spec.log_path.into(), max_bytes: spec.log_max_bytes as u64 },
+            network: Arc::new(engine::Network { search_domains: spec.search_domains, egress: spec.egress }),
         }
     }
 }
@@ -96,7 +96,30 @@ impl From<BindingSpec> for engine::WorkloadSpec {
 pub struct BindingPort {
     pub port: u16,
     pub node_port: Option<u16>,
-    pub endpoints: Vec<String>,
+    pub endpoints: Vec<BindingEndpoint>,
+}
+
+#[napi(object)]
+pub struct BindingEndpoint {
+    pub workload: String,
+    pub node: Option<BindingNode>,
+}
+
+#[napi(object)]
+#[derive(Clone)]
+pub struct BindingNode {
+    /// `ip:port`.
+    pub address: String,
+    pub server_name: String,
+}
+
+#[napi(object)]
+pub struct BindingTunnel {
+    /// `ip:port`.
+    pub address: String,
+    pub certificate: String,
+    pub key: String,
+    pub authority: String,
 }
 
 #[napi(object)]
@@ -144,7 +167,6 @@ fn either<T, U: From<T>>(result: Result<T, EngineError>) -> Either<U, BindingErr
 #[napi]
 pub struct BindingEngine {
     engine: Arc<engine::Engine>,
-    services: Services,
 }
 
 #[napi]
@@ -155,7 +177,6 @@ pub struct BindingComponent {
 #[napi]
 pub struct BindingService {
     service: Arc<engine::Service>,
-    services: Services,
 }
 
 #[napi]
@@ -170,7 +191,7 @@ pub struct BindingProxy {
 
 #[napi]
 pub fn open_engine() -> Either<BindingEngine, BindingError> {
-    either(engine::Engine::new().map(|engine| BindingEngine { engine: Arc::new(engine), services: Services::default() }))
+    either(engine::Engine::new().map(|engine| BindingEngine { engine: Arc::new(engine) }))
 }
 
 /// Validates a file without compiling it.
@@ -216,20 +237,8 @@ impl BindingEngine {
         let listener = Box::new(move |exit: engine::Exit| {
             failures.call(exit.into(), ThreadsafeFunctionCallMode::NonBlocking);
         });
-        if self.services.load().contains_key(&spec.id) {
-            let error = EngineError::new(ErrorCode::AlreadyExists, format!("workload {} is running already", spec.id));
-            return Ok(Either::B(error.into()));
-        }
-        let service = match self.engine.service(&component.component, spec.into(), listener) {
-            Ok(service) => service,
-            Err(error) => return Ok(Either::B(error.into())),
-        };
-        self.services.rcu(|services| {
-            let mut services = HashMap::clone(services);
-            services.insert(service.id().to_owned(), service.clone());
-            services
-        });
-        Ok(Either::A(BindingService { service, services: self.services.clone() }))
+        let service = self.engine.service(&component.component, spec.into(), listener);
+        Ok(either(service.map(|service| BindingService { service })))
     }
 
     #[napi]
@@ -239,12 +248,18 @@ impl BindingEngine {
 
     /// `gateway`: `ip:port`, or none. `node_port_host`: an IP address.
     #[napi]
-    pub async fn open_proxy(&self, gateway: Option<String>, node_port_host: String) -> Either<BindingProxy, BindingError> {
+    pub async fn open_proxy(&self, gateway: Option<String>, node_port_host: String, tunnel: Option<BindingTunnel>) -> Either<BindingProxy, BindingError> {
         let bad = |what: &str| EngineError::new(ErrorCode::AddressUnavailable, format!("{what} is not an address"));
         let open = || {
             let gateway = gateway.map(|text| text.parse().map_err(|_| bad(&text))).transpose()?;
             let node_port_host = node_port_host.parse().map_err(|_| bad(&node_port_host))?;
-            engine::Proxy::open(engine::ProxyOptions { gateway, node_port_host }, self.services.clone())
+            let tunnel = tunnel
+                .map(|tunnel| {
+                    let address = tunnel.address.parse().map_err(|_| bad(&tunnel.address))?;
+                    Ok(engine::TunnelOptions { address, certificate: tunnel.certificate, key: tunnel.key, authority: tunnel.authority })
+                })
+                .transpose()?;
+            engine::Proxy::open(engine::ProxyOptions { gateway, node_port_host, tunnel }, self.engine.cluster().clone())
         };
         either(open().map(|proxy| BindingProxy { proxy }))
     }
@@ -281,11 +296,6 @@ impl BindingService {
     /// Leaves the proxy's sight first, then drains.
     #[napi]
     pub async fn stop(&self, deadline_ms: f64) {
-        self.services.rcu(|services| {
-            let mut services = HashMap::clone(services);
-            services.remove(self.service.id());
-            services
-        });
         self.service.stop(millis(deadline_ms)).await;
     }
 }
@@ -310,25 +320,17 @@ impl BindingProxy {
         self.proxy.gateway_port()
     }
 
+    #[napi(getter)]
+    pub fn tunnel_port(&self) -> Option<u16> {
+        self.proxy.tunnel_port()
+    }
+
     #[napi]
     pub async fn apply(&self, services: Vec<BindingRoute>) -> Either<Vec<BindingListenerFailure>, BindingError> {
-        let mut table = engine::RoutingTable { services: Vec::with_capacity(services.len()) };
-        for service in services {
-            let cluster_ip = match service.cluster_ip.map(|ip| ip.parse().map_err(|_| ip)).transpose() {
-                Ok(ip) => ip,
-                Err(ip) => {
-                    let error = EngineError::new(ErrorCode::AddressUnavailable, format!("clusterIP {ip} of {} is not an address", service.host));
-                    return Either::B(error.into());
-                }
-            };
-            let port = |port: BindingPort| engine::ServicePort { port: port.port, node_port: port.node_port, endpoints: port.endpoints };
-            table.services.push(engine::ServiceRoute {
-                host: service.host,
-                gateway_host: service.gateway_host,
-                cluster_ip,
-                ports: service.ports.into_iter().map(port).collect(),
-            });
-        }
+        let table = match services.into_iter().map(route).collect::<Result<_, _>>() {
+            Ok(services) => engine::RoutingTable { services },
+            Err(error) => return Either::B(error.into()),
+        };
         let failure = |failure: engine::ListenerFailure| BindingListenerFailure {
             host: failure.host.to_string(),
             port: failure.port,
@@ -342,4 +344,25 @@ impl BindingProxy {
     pub async fn close(&self) {
         self.proxy.close().await;
     }
+}
+
+fn route(service: BindingRoute) -> Result<engine::ServiceRoute, EngineError> {
+    let bad = |what: &str| EngineError::new(ErrorCode::AddressUnavailable, format!("{what} of {} is not an address", service.host));
+    let cluster_ip = service.cluster_ip.as_ref().map(|ip| ip.parse().map_err(|_| bad(&format!("clusterIP {ip}")))).transpose()?;
+    let endpoint = |endpoint: BindingEndpoint| -> Result<engine::Endpoint, EngineError> {
+        let node = endpoint
+            .node
+            .map(|node| {
+                let address = node.address.parse().map_err(|_| bad(&format!("node address {}", node.address)))?;
+                Ok(engine::NodeAddress { address, server_name: node.server_name })
+            })
+            .transpose()?;
+        Ok(engine::Endpoint { workload: endpoint.workload, node })
+    };
+    let port = |port: BindingPort| -> Result<engine::ServicePort, EngineError> {
+        let endpoints = port.endpoints.into_iter().map(endpoint).collect::<Result<_, _>>()?;
+        Ok(engine::ServicePort { port: port.port, node_port: port.node_port, endpoints })
+    };
+    let ports = service.ports.into_iter().map(port).collect::<Result<_, _>>()?;
+    Ok(engine::ServiceRoute { host: service.host.clone(), gateway_host: service.gateway_host.clone(), cluster_ip, ports })
 }

@@ -8,6 +8,7 @@ use wasmtime::component::InstancePre;
 use wasmtime_wasi::p2::bindings::CommandPre;
 
 use crate::WorkloadSpec;
+use crate::cluster::Cluster;
 use crate::engine::new_store;
 use crate::error::{EngineError, ErrorCode};
 use crate::exit::Exit;
@@ -20,14 +21,15 @@ pub struct Command {
 }
 
 impl Command {
-    pub(crate) fn start(instance: InstancePre<Host>, spec: WorkloadSpec, log: &Arc<WorkloadLog>) -> Result<Arc<Self>, EngineError> {
+    pub(crate) fn start(instance: InstancePre<Host>, spec: WorkloadSpec, log: &Arc<WorkloadLog>, cluster: &Arc<Cluster>) -> Result<Arc<Self>, EngineError> {
+        let permit = cluster.try_instance()?;
         let pre = CommandPre::new(instance.clone())
             .map_err(|error| EngineError::new(ErrorCode::NoEntryPoint, format!("not a command: {error:#}")))?;
         let (kill, mut killed) = watch::channel(false);
         let (ended, exit) = watch::channel(None);
-        let log = log.clone();
+        let (log, cluster) = (log.clone(), cluster.clone());
         tokio::spawn(async move {
-            let mut store = new_store(&instance, &spec, &log);
+            let mut store = new_store(&instance, &spec, &log, &cluster, 0);
             let outcome = {
                 let run = async {
                     let command = pre.instantiate_async(&mut store).await?;
@@ -46,6 +48,7 @@ impl Command {
             };
             // The store goes first: what the guest left unflushed is in the log before its exit is known.
             drop(store);
+            drop(permit);
             let _ = ended.send(Some(exit));
         });
         Ok(Arc::new(Self { exit, kill }))

@@ -9,6 +9,7 @@ use std::time::Duration;
 use wasmtime::component::{Component as Compiled, InstancePre, Linker};
 use wasmtime::{Config, InstanceAllocationStrategy, PoolingAllocationConfig, Store};
 
+use crate::cluster::Cluster;
 use crate::command::Command;
 use crate::error::{EngineError, ErrorCode};
 use crate::host::{Host, MAX_TABLE_ELEMENTS};
@@ -19,8 +20,8 @@ use crate::{WorkloadSpec, exit::Exit};
 
 /// How often a busy guest is made to yield, which bounds both its unfairness and how late a deadline is noticed.
 const EPOCH_TICK: Duration = Duration::from_millis(10);
-/// Instances alive at once; further requests wait for nothing and are refused by the pool.
-const MAX_INSTANCES: u32 = 1000;
+/// Instances alive at once; further requests wait for one to end.
+pub(crate) const MAX_INSTANCES: u32 = 1000;
 /// Largest limit a workload may ask for.
 const MAX_MEMORY_BYTES: usize = 1 << 30;
 /// Address space a memory reserves: with 4 GiB and the default guard no bounds check is compiled. Only address space, never memory.
@@ -33,6 +34,7 @@ pub struct Engine {
     linker: Linker<Host>,
     logs: LogWriter,
     compatibility: String,
+    cluster: Arc<Cluster>,
 }
 
 /// Compiled and pre-linked; shared by every workload started from it.
@@ -65,7 +67,12 @@ impl Engine {
         let mut hasher = DefaultHasher::new();
         wasmtime.precompile_compatibility_hash().hash(&mut hasher);
         let compatibility = format!("wasmtime-48-{:016x}", hasher.finish());
-        Ok(Self { wasmtime, linker, logs: LogWriter::start().map_err(io)?, compatibility })
+        Ok(Self { wasmtime, linker, logs: LogWriter::start().map_err(io)?, compatibility, cluster: Cluster::new() })
+    }
+
+    /// Where this engine's requests go.
+    pub fn cluster(&self) -> &Arc<Cluster> {
+        &self.cluster
     }
 
     /// Names the configuration artefacts are made for; safe as a file name.
@@ -98,26 +105,29 @@ impl Engine {
         Ok(Component { info: Arc::new(info), pre })
     }
 
-    /// Makes a service ready to handle requests. Errors: NoEntryPoint, LimitTooSmall.
+    /// Makes a service ready to handle requests, and known to routes by its id. Errors: NoEntryPoint, LimitTooSmall, AlreadyExists.
     pub fn service(&self, component: &Component, spec: WorkloadSpec, on_failure: Box<dyn Fn(Exit) + Send + Sync>) -> Result<Arc<Service>, EngineError> {
         expect(component, WorkloadKind::Service)?;
         check_limits(&spec)?;
         let log = self.logs.open(spec.log.clone());
-        Service::new(component.pre.clone(), spec, log, on_failure)
+        let service = Service::new(component.pre.clone(), spec, log, self.cluster.clone(), on_failure)?;
+        self.cluster.add(&service)?;
+        Ok(service)
     }
 
-    /// Starts a command on the current tokio runtime. Errors: NoEntryPoint, LimitTooSmall.
+    /// Starts a command on the current tokio runtime. Errors: NoEntryPoint, LimitTooSmall, Overloaded.
     pub fn command(&self, component: &Component, spec: WorkloadSpec) -> Result<Arc<Command>, EngineError> {
         expect(component, WorkloadKind::Command)?;
         check_limits(&spec)?;
         let log = self.logs.open(spec.log.clone());
-        Command::start(component.pre.clone(), spec, &log)
+        Command::start(component.pre.clone(), spec, &log, &self.cluster)
     }
 }
 
 /// A store for one instance, limited and made to yield at each tick of the epoch clock.
-pub(crate) fn new_store(pre: &InstancePre<Host>, spec: &WorkloadSpec, log: &Arc<WorkloadLog>) -> Store<Host> {
-    let mut store = Store::new(pre.engine(), Host::new(spec, log));
+/// `hops`: how many Services the request this instance is for has passed.
+pub(crate) fn new_store(pre: &InstancePre<Host>, spec: &WorkloadSpec, log: &Arc<WorkloadLog>, cluster: &Arc<Cluster>, hops: u8) -> Store<Host> {
+    let mut store = Store::new(pre.engine(), Host::new(spec, log, cluster, hops));
     store.limiter(|host| &mut host.limiter);
     store.set_epoch_deadline(1);
     store.epoch_deadline_async_yield_and_update(1);

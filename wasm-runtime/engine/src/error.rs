@@ -20,6 +20,8 @@ pub enum ErrorCode {
     PortInUse,
     PermissionDenied,
     AddressUnavailable,
+    Overloaded,
+    BadCertificate,
     Io,
     Internal,
 }
@@ -45,6 +47,8 @@ impl ErrorCode {
             Self::PortInUse => "PortInUse",
             Self::PermissionDenied => "PermissionDenied",
             Self::AddressUnavailable => "AddressUnavailable",
+            Self::Overloaded => "Overloaded",
+            Self::BadCertificate => "BadCertificate",
             Self::Io => "Io",
             Self::Internal => "Internal",
         }

@@ -1,16 +1,17 @@
 //! What one instance holds on the host's side. A guest gets its arguments, its environment and two log streams;
-//! no file, no socket, no name lookup, and no request of its own leaves the node.
+//! no file, no socket, no name lookup; its requests go where `outbound` lets them.
 
-use std::future::Future;
 use std::sync::Arc;
 
 use wasmtime::ResourceLimiter;
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
-use wasmtime_wasi_http::{Error as HttpError, RequestOptions, WasiBody, WasiHttpCtx, WasiHttpCtxView, WasiHttpHooks, WasiHttpView};
+use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
 use crate::WorkloadSpec;
+use crate::cluster::Cluster;
 use crate::logs::{LogStream, WorkloadLog};
+use crate::outbound::Outbound;
 
 /// Table elements of one table; wasmtime's pool is sized to the same number.
 pub const MAX_TABLE_ELEMENTS: usize = 100_000;
@@ -20,11 +21,11 @@ pub struct Host {
     table: ResourceTable,
     wasi: WasiCtx,
     http: WasiHttpCtx,
-    hooks: NoEgress,
+    hooks: Outbound,
 }
 
 impl Host {
-    pub fn new(spec: &WorkloadSpec, log: &Arc<WorkloadLog>) -> Self {
+    pub fn new(spec: &WorkloadSpec, log: &Arc<WorkloadLog>, cluster: &Arc<Cluster>, hops: u8) -> Self {
         let mut wasi = WasiCtxBuilder::new();
         wasi.stdout(LogStream { log: log.clone(), name: "stdout" }).stderr(LogStream { log: log.clone(), name: "stderr" });
         wasi.allow_tcp(false).allow_udp(false).allow_ip_name_lookup(false);
@@ -39,7 +40,7 @@ impl Host {
             table: ResourceTable::new(),
             wasi: wasi.build(),
             http: WasiHttpCtx::new(),
-            hooks: NoEgress,
+            hooks: Outbound::new(cluster.clone(), spec.network.clone(), hops),
         }
     }
 }
@@ -53,22 +54,6 @@ impl WasiView for Host {
 impl WasiHttpView for Host {
     fn http(&mut self) -> WasiHttpCtxView<'_> {
         WasiHttpCtxView { ctx: &mut self.http, table: &mut self.table, hooks: &mut self.hooks }
-    }
-}
-
-/// Denies every outgoing request, with the code a guest can tell from a network failure.
-struct NoEgress;
-
-type Sent = Result<(http::Response<WasiBody>, Box<dyn Future<Output = Result<(), HttpError>> + Send>), HttpError>;
-
-impl WasiHttpHooks for NoEgress {
-    fn send_request(
-        &mut self,
-        _: http::Request<WasiBody>,
-        _: Option<RequestOptions>,
-        _: Box<dyn Future<Output = Result<(), HttpError>> + Send>,
-    ) -> Box<dyn Future<Output = Sent> + Send> {
-        Box::new(async { Err(HttpError::HttpRequestDenied) })
     }
 }
 

@@ -1,6 +1,7 @@
 //! Runs WASI components on wasmtime: inspect, compile, load, serve, run, stop.
 //! Knows nothing of Node: `binding` carries these types across, and decides nothing.
 
+mod cluster;
 mod command;
 mod engine;
 mod error;
@@ -8,10 +9,13 @@ mod exit;
 mod host;
 mod inspect;
 mod logs;
+mod outbound;
 mod proxy;
 mod routes;
 mod service;
+mod tunnel;
 
+pub use cluster::Cluster;
 pub use command::Command;
 pub use engine::{Component, Engine};
 pub use error::{EngineError, ErrorCode};
@@ -19,8 +23,10 @@ pub use exit::{Exit, ExitReason};
 pub use inspect::{ComponentInfo, WorkloadKind, inspect};
 pub use logs::LogTarget;
 pub use proxy::{ListenerFailure, Proxy, ProxyOptions};
-pub use routes::{RoutingTable, ServicePort, ServiceRoute};
+pub use outbound::Network;
+pub use routes::{Endpoint, NodeAddress, RoutingTable, ServicePort, ServiceRoute};
 pub use service::{Service, Stats};
+pub use tunnel::TunnelOptions;
 
 /// What one workload is given and how far it may go. `Engine::service` and `Engine::command` take it.
 pub struct WorkloadSpec {
@@ -33,4 +39,6 @@ pub struct WorkloadSpec {
     /// Wall time of one request.
     pub request_timeout: std::time::Duration,
     pub log: LogTarget,
+    /// Where its own requests may go.
+    pub network: std::sync::Arc<Network>,
 }

@@ -6,11 +6,9 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
-use bytes::Bytes;
-use http::header::{CONTENT_TYPE, HOST};
-use http::{HeaderValue, Request, Response, StatusCode};
-use http_body_util::{BodyExt, Full};
+use http::header::HOST;
+use http::{Request, Response, StatusCode};
+use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use socket2::{Domain, Protocol, Socket, Type};
@@ -19,9 +17,10 @@ use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
 use wasmtime_wasi_http::WasiBody;
 
+use crate::cluster::{Cluster, HOPS, WORKLOAD, plain};
 use crate::error::{EngineError, ErrorCode};
 use crate::routes::{ListenerKey, Routes, RoutingTable};
-use crate::service::Service;
+use crate::tunnel::{self, TunnelOptions};
 
 /// A client must finish its request head within this time.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
@@ -33,6 +32,8 @@ pub struct ProxyOptions {
     /// Port 0 picks a free one.
     pub gateway: Option<SocketAddr>,
     pub node_port_host: IpAddr,
+    /// To and from other nodes; none: routes lead to this node's workloads alone.
+    pub tunnel: Option<TunnelOptions>,
 }
 
 /// A listener that could not be opened; the rest of the table is in force all the same.
@@ -43,46 +44,49 @@ pub struct ListenerFailure {
     pub service: String,
 }
 
-/// The services requests can be handed to, by workload id.
-pub type Services = std::collections::HashMap<String, Arc<Service>>;
-
-struct Shared {
-    routes: ArcSwap<Routes>,
-    services: Arc<ArcSwap<Services>>,
-}
-
 pub struct Proxy {
-    shared: Arc<Shared>,
-    options: ProxyOptions,
+    cluster: Arc<Cluster>,
+    node_port_host: IpAddr,
     gateway: Option<(SocketAddr, JoinHandle<()>)>,
+    tunnel: Option<(SocketAddr, JoinHandle<()>)>,
     /// Also serialises `apply`.
     listeners: Mutex<BTreeMap<ListenerKey, JoinHandle<()>>>,
 }
 
 impl Proxy {
-    /// Opens the gateway. Errors: PortInUse, PermissionDenied, AddressUnavailable.
-    pub fn open(options: ProxyOptions, services: Arc<ArcSwap<Services>>) -> Result<Self, EngineError> {
-        let shared = Arc::new(Shared { routes: ArcSwap::from_pointee(Routes::default()), services });
-        let gateway = match options.gateway {
+    /// Opens the gateway and the tunnel. Errors: PortInUse, PermissionDenied, AddressUnavailable, BadCertificate.
+    pub fn open(options: ProxyOptions, cluster: Arc<Cluster>) -> Result<Self, EngineError> {
+        let listen = |address: SocketAddr| -> Result<(TcpListener, SocketAddr), EngineError> {
+            let listener = bind(address).map_err(|error| EngineError::from_bind(address, &error))?;
+            let bound = listener.local_addr().map_err(|error| EngineError::from_bind(address, &error))?;
+            Ok((listener, bound))
+        };
+        let gateway = options.gateway.map(listen).transpose()?.map(|(listener, bound)| (bound, tokio::spawn(accept(listener, ListenerKey::Gateway, cluster.clone()))));
+        let tunnel = match &options.tunnel {
             None => None,
-            Some(address) => {
-                let listener = bind(address).map_err(|error| EngineError::from_bind(address, &error))?;
-                let bound = listener.local_addr().map_err(|error| EngineError::from_bind(address, &error))?;
-                Some((bound, tokio::spawn(accept(listener, ListenerKey::Gateway, shared.clone()))))
+            Some(tunnel) => {
+                let (server, client) = tunnel::configure(tunnel)?;
+                let (listener, bound) = listen(tunnel.address)?;
+                cluster.open_tunnel(client);
+                Some((bound, tokio::spawn(tunnel::accept(listener, server, cluster.clone()))))
             }
         };
-        Ok(Self { shared, options, gateway, listeners: Mutex::new(BTreeMap::new()) })
+        Ok(Self { cluster, node_port_host: options.node_port_host, gateway, tunnel, listeners: Mutex::new(BTreeMap::new()) })
     }
 
     pub fn gateway_port(&self) -> Option<u16> {
         self.gateway.as_ref().map(|(address, _)| address.port())
     }
 
+    pub fn tunnel_port(&self) -> Option<u16> {
+        self.tunnel.as_ref().map(|(address, _)| address.port())
+    }
+
     /// Swaps the table for new requests, then opens and closes listeners to match. Listeners both tables ask for are kept.
     pub async fn apply(&self, table: &RoutingTable) -> Vec<ListenerFailure> {
         let mut listeners = self.listeners.lock().await;
         let routes = Arc::new(Routes::new(table));
-        self.shared.routes.store(routes.clone());
+        self.cluster.route(routes.clone());
         listeners.retain(|key, task| {
             let keep = routes.listeners.contains_key(key) && !task.is_finished();
             if !keep {
@@ -98,11 +102,11 @@ impl Proxy {
             let address = match key {
                 ListenerKey::Gateway => continue,
                 ListenerKey::ClusterIp(address) => *address,
-                ListenerKey::NodePort(port) => SocketAddr::new(self.options.node_port_host, *port),
+                ListenerKey::NodePort(port) => SocketAddr::new(self.node_port_host, *port),
             };
             match bind(address) {
                 Ok(listener) => {
-                    listeners.insert(*key, tokio::spawn(accept(listener, *key, self.shared.clone())));
+                    listeners.insert(*key, tokio::spawn(accept(listener, *key, self.cluster.clone())));
                 }
                 Err(error) => {
                     let code = EngineError::from_bind(address, &error).code;
@@ -115,7 +119,7 @@ impl Proxy {
 
     /// Closes every listener; requests under way are finished.
     pub async fn close(&self) {
-        if let Some((_, task)) = &self.gateway {
+        for (_, task) in self.gateway.iter().chain(&self.tunnel) {
             task.abort();
         }
         for (_, task) in std::mem::take(&mut *self.listeners.lock().await) {
@@ -144,16 +148,16 @@ fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
     TcpListener::from_std(socket.into())
 }
 
-async fn accept(listener: TcpListener, key: ListenerKey, shared: Arc<Shared>) {
+async fn accept(listener: TcpListener, key: ListenerKey, cluster: Arc<Cluster>) {
     loop {
         let Ok((connection, _)) = listener.accept().await else {
             tokio::time::sleep(ACCEPT_PAUSE).await;
             continue;
         };
         let _ = connection.set_nodelay(true);
-        let shared = shared.clone();
+        let cluster = cluster.clone();
         tokio::spawn(async move {
-            let service = hyper::service::service_fn(|request| respond(&shared, key, request));
+            let service = hyper::service::service_fn(|request| respond(&cluster, key, request));
             // An error here is the client's: it went away or spoke no HTTP.
             let _ = hyper::server::conn::http1::Builder::new()
                 .pipeline_flush(true)
@@ -165,40 +169,16 @@ async fn accept(listener: TcpListener, key: ListenerKey, shared: Arc<Shared>) {
     }
 }
 
-async fn respond(shared: &Shared, key: ListenerKey, request: Request<Incoming>) -> Result<Response<WasiBody>, std::convert::Infallible> {
-    let backends = {
-        let routes = shared.routes.load();
-        let host = request.headers().get(HOST).and_then(|host| host.to_str().ok());
-        match routes.find(key, host) {
-            Some(backends) => backends.clone(),
-            None => {
-                let name = host.unwrap_or("(none)");
-                return Ok(plain(StatusCode::NOT_FOUND, format!("no Service answers to host {name}: use <service>.<namespace>.localhost\n")));
-            }
-        }
+async fn respond(cluster: &Cluster, key: ListenerKey, mut request: Request<Incoming>) -> Result<Response<WasiBody>, std::convert::Infallible> {
+    let host = request.headers().get(HOST).and_then(|host| host.to_str().ok());
+    let Some(backends) = cluster.routes().find(key, host).cloned() else {
+        let name = host.unwrap_or("(none)");
+        return Ok(plain(StatusCode::NOT_FOUND, format!("no Service answers to host {name}: use <service>.<namespace>.localhost\n")));
     };
-    let service = {
-        let services = shared.services.load();
-        backends.in_turn().find_map(|id| services.get(id).cloned())
-    };
-    let Some(service) = service else {
-        return Ok(plain(StatusCode::SERVICE_UNAVAILABLE, format!("Service {} has no ready endpoints\n", backends.service)));
-    };
+    // These mean something between nodes; from outside they would be a way in.
+    for name in [HOPS, WORKLOAD] {
+        request.headers_mut().remove(name);
+    }
     let request = request.map(|body| body.map_err(wasmtime_wasi_http::Error::from).boxed_unsync());
-    Ok(service.handle(request).await.unwrap_or_else(|error| {
-        let status = match error.code {
-            ErrorCode::DeadlineExceeded => StatusCode::GATEWAY_TIMEOUT,
-            ErrorCode::Stopped => StatusCode::SERVICE_UNAVAILABLE,
-            _ => StatusCode::BAD_GATEWAY,
-        };
-        plain(status, format!("{}: {}\n", error.code.as_str(), error.message))
-    }))
-}
-
-fn plain(status: StatusCode, text: String) -> Response<WasiBody> {
-    let body = Full::new(Bytes::from(text)).map_err(|never| match never {}).boxed_unsync();
-    let mut response = Response::new(body);
-    *response.status_mut() = status;
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
-    response
+    Ok(cluster.send(&backends, request).await)
 }

@@ -13,6 +13,7 @@ use wasmtime_wasi_http::p2::bindings::ProxyPre;
 use wasmtime_wasi_http::p2::bindings::http::types::Scheme;
 
 use crate::WorkloadSpec;
+use crate::cluster::{Cluster, HOPS};
 use crate::engine::new_store;
 use crate::error::{EngineError, ErrorCode};
 use crate::exit::{Exit, ExitReason};
@@ -33,6 +34,7 @@ pub struct Service {
     instance: InstancePre<Host>,
     spec: WorkloadSpec,
     log: Arc<WorkloadLog>,
+    cluster: Arc<Cluster>,
     on_failure: Box<dyn Fn(Exit) + Send + Sync>,
     draining: AtomicBool,
     in_flight: AtomicUsize,
@@ -45,7 +47,7 @@ pub struct Service {
 }
 
 /// Counts a request in flight for as long as its guest runs, which is longer than until its response head.
-struct InFlight(Arc<Service>);
+pub(crate) struct InFlight(Arc<Service>);
 
 impl Drop for InFlight {
     fn drop(&mut self) {
@@ -60,6 +62,7 @@ impl Service {
         instance: InstancePre<Host>,
         spec: WorkloadSpec,
         log: Arc<WorkloadLog>,
+        cluster: Arc<Cluster>,
         on_failure: Box<dyn Fn(Exit) + Send + Sync>,
     ) -> Result<Arc<Self>, EngineError> {
         let proxy = ProxyPre::new(instance.clone())
@@ -69,6 +72,7 @@ impl Service {
             instance,
             spec,
             log,
+            cluster,
             on_failure,
             draining: AtomicBool::new(false),
             in_flight: AtomicUsize::new(0),
@@ -93,12 +97,20 @@ impl Service {
         }
     }
 
+    /// Takes one request in, unless the service is draining: then it must go elsewhere.
+    pub(crate) fn admit(self: &Arc<Self>) -> Option<InFlight> {
+        self.in_flight.fetch_add(1, Ordering::AcqRel);
+        let in_flight = InFlight(self.clone());
+        // Counted first and looked at second: a drain that starts in between waits for this request.
+        if self.draining.load(Ordering::Acquire) { None } else { Some(in_flight) }
+    }
+
     /// Hands a request to a fresh instance and returns with the response's head; the body streams while the guest goes on.
     ///
-    /// Errors: Stopped (draining: safe to send elsewhere), OOMKilled, DeadlineExceeded, Trap, NoResponse. All but the
+    /// Errors: Overloaded (no instance came free in time), OOMKilled, DeadlineExceeded, Trap, NoResponse. All but the
     /// first are also told to the failure listener.
-    pub async fn handle(self: &Arc<Self>, request: Request<WasiBody>) -> Result<Response<WasiBody>, EngineError> {
-        self.answer(request, true).await
+    pub(crate) async fn handle(in_flight: InFlight, request: Request<WasiBody>) -> Result<Response<WasiBody>, EngineError> {
+        Self::answer(in_flight, request, true).await
     }
 
     /// A GET whose failure is nobody's restart: the prober judges it.
@@ -110,24 +122,23 @@ impl Service {
         }
         let body = http_body_util::BodyExt::boxed_unsync(http_body_util::BodyExt::map_err(http_body_util::Empty::new(), |never| match never {}));
         let request = request.body(body).map_err(bad)?;
-        tokio::time::timeout(timeout, self.answer(request, false))
+        let in_flight = self.admit().ok_or_else(|| EngineError::new(ErrorCode::Stopped, format!("{} is stopping", self.spec.id)))?;
+        tokio::time::timeout(timeout, Self::answer(in_flight, request, false))
             .await
             .map_err(|_| EngineError::new(ErrorCode::DeadlineExceeded, format!("no answer within {} ms", timeout.as_millis())))?
             .map(|response| response.status().as_u16())
     }
 
-    async fn answer(self: &Arc<Self>, request: Request<WasiBody>, report: bool) -> Result<Response<WasiBody>, EngineError> {
-        self.in_flight.fetch_add(1, Ordering::AcqRel);
-        let in_flight = InFlight(self.clone());
-        // Counted first and looked at second: a drain that starts in between waits for this request.
-        if self.draining.load(Ordering::Acquire) {
-            return Err(EngineError::new(ErrorCode::Stopped, format!("{} is stopping", self.spec.id)));
-        }
-        self.requests.fetch_add(1, Ordering::Relaxed);
+    async fn answer(in_flight: InFlight, request: Request<WasiBody>, report: bool) -> Result<Response<WasiBody>, EngineError> {
+        let service = in_flight.0.clone();
+        let began = tokio::time::Instant::now();
+        let permit = service.cluster.instance(service.spec.request_timeout).await?;
+        let left = service.spec.request_timeout.saturating_sub(began.elapsed());
+        service.requests.fetch_add(1, Ordering::Relaxed);
         let (head, response) = oneshot::channel();
-        let service = self.clone();
         let guest = tokio::spawn(async move {
-            let exit = service.run(request, head).await;
+            let exit = service.run(request, head, left).await;
+            drop(permit);
             if report && exit.reason != ExitReason::Completed && exit.reason != ExitReason::Stopped {
                 service.failures.fetch_add(1, Ordering::Relaxed);
                 (service.on_failure)(exit.clone());
@@ -145,8 +156,9 @@ impl Service {
         }
     }
 
-    async fn run(&self, request: Request<WasiBody>, head: Head) -> Exit {
-        let mut store = new_store(&self.instance, &self.spec, &self.log);
+    async fn run(&self, request: Request<WasiBody>, head: Head, left: Duration) -> Exit {
+        let hops = request.headers().get(HOPS).and_then(|value| value.to_str().ok()?.parse().ok()).unwrap_or(0);
+        let mut store = new_store(&self.instance, &self.spec, &self.log, &self.cluster, hops);
         let ended = {
             let call = async {
                 let (sender, receiver) = oneshot::channel();
@@ -177,7 +189,7 @@ impl Service {
                 outcome.map(|()| answered)
             };
             tokio::select! {
-                outcome = tokio::time::timeout(self.spec.request_timeout, call) => Some(outcome),
+                outcome = tokio::time::timeout(left, call) => Some(outcome),
                 () = self.kill.notified() => None,
             }
         };
@@ -191,8 +203,9 @@ impl Service {
         }
     }
 
-    /// Takes no more requests, waits for those in flight at most `deadline`, then ends them. Idempotent.
+    /// Leaves the routes' sight, takes no more requests, waits for those in flight at most `deadline`, then ends them. Idempotent.
     pub async fn stop(&self, deadline: Duration) {
+        self.cluster.remove(&self.spec.id);
         self.draining.store(true, Ordering::Release);
         let _ = tokio::time::timeout(deadline, self.until_idle()).await;
         if self.in_flight.load(Ordering::Acquire) > 0 {

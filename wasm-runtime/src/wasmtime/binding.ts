@@ -17,6 +17,8 @@ export interface BindingSpec {
   readonly requestTimeoutMs: number;
   readonly logPath: string;
   readonly logMaxBytes: number;
+  readonly searchDomains: readonly string[];
+  readonly egress: readonly string[];
 }
 
 export interface BindingComponent {
@@ -34,8 +36,16 @@ export interface BindingCommand {
   stop(graceMs: number): Promise<void>;
 }
 
+export interface BindingTunnel {
+  readonly address: string;
+  readonly certificate: string;
+  readonly key: string;
+  readonly authority: string;
+}
+
 export interface BindingProxy {
   readonly gatewayPort: number | null;
+  readonly tunnelPort: number | null;
   apply(services: RoutingTable['services']): Promise<readonly ListenerFailure[] | BindingError>;
   close(): Promise<void>;
 }
@@ -46,7 +56,7 @@ export interface BindingEngine {
   load(file: string): Promise<BindingComponent | BindingError>;
   startService(component: BindingComponent, spec: BindingSpec, onFailure: (exit: Exit) => void): BindingService | BindingError;
   startCommand(component: BindingComponent, spec: BindingSpec): Promise<BindingCommand | BindingError>;
-  openProxy(gateway: string | null, nodePortHost: string): Promise<BindingProxy | BindingError>;
+  openProxy(gateway: string | null, nodePortHost: string, tunnel: BindingTunnel | null): Promise<BindingProxy | BindingError>;
 }
 
 export interface Binding {

@@ -74,6 +74,8 @@ async function start(engine: BindingEngine, spec: WorkloadSpec): Promise<Workloa
     requestTimeoutMs: spec.limits.requestTimeoutMs,
     logPath: spec.log.path,
     logMaxBytes: spec.log.maxBytes,
+    searchDomains: spec.searchDomains,
+    egress: spec.egress,
   };
   if (spec.component.info.kind === 'command') return commandWorkload(spec.id, unwrap(await engine.startCommand(component, binding)));
   let listener: (failure: Exit) => void = () => {};
@@ -115,9 +117,12 @@ function commandWorkload(id: string, command: BindingCommand): Workload {
 
 async function openProxy(engine: BindingEngine, options: ProxyOptions): Promise<Proxy> {
   const gateway = options.gateway === undefined ? null : `${options.gateway.host}:${options.gateway.port}`;
-  const proxy = unwrap(await engine.openProxy(gateway, options.nodePortHost));
+  const { tunnel } = options;
+  const between = tunnel === undefined ? null : { address: `${tunnel.host}:${tunnel.port}`, certificate: tunnel.certificate, key: tunnel.key, authority: tunnel.authority };
+  const proxy = unwrap(await engine.openProxy(gateway, options.nodePortHost, between));
   return {
     gatewayPort: proxy.gatewayPort ?? undefined,
+    tunnelPort: proxy.tunnelPort ?? undefined,
     apply: async (table) => unwrap(await proxy.apply(table.services)),
     close: async () => proxy.close(),
   };

@@ -1,0 +1,20 @@
+// Why a process could not start, in words that say what to do.
+
+import { isStorageError, LockError } from '@copepod/control-plane';
+import { isRuntimeError, JoinError } from '@copepod/node-agent';
+import { Failure } from '../failure.ts';
+
+/** `ports`: flag → the port asked for. */
+export function startFailure(error: unknown, ports: Readonly<Record<string, number>>): unknown {
+  if (error instanceof LockError || error instanceof JoinError || isStorageError(error)) return new Failure(error.message, { cause: error });
+  const { code, port, message } = error as NodeJS.ErrnoException & { readonly port?: number };
+  const flag = Object.entries(ports).find(([, wanted]) => wanted !== 0 && (wanted === port || message?.includes(`:${wanted}`)))?.[0];
+  if (code === 'EADDRINUSE' || (isRuntimeError(error) && error.code === 'PortInUse')) {
+    const hint = flag === undefined ? undefined : `stop what has the port, or choose another with ${flag} (0 picks a free one)`;
+    return new Failure(`port ${port ?? (flag === undefined ? '' : ports[flag])} is in use`, { hint, cause: error });
+  }
+  if (code === 'EACCES' && port !== undefined) return new Failure(`this user may not listen on port ${port}`, { hint: `choose one above 1023${flag === undefined ? '' : ` with ${flag}`}`, cause: error });
+  if (code === 'EACCES' || code === 'EROFS') return new Failure(message, { hint: 'choose another place with --data-dir, or mend its permissions', cause: error });
+  if (isRuntimeError(error)) return new Failure(error.message, { cause: error });
+  return error;
+}

@@ -1,0 +1,53 @@
+// copepod server: the control plane alone; agents join it with a token.
+
+import { join, resolve } from 'node:path';
+import { startControlPlane } from '@copepod/control-plane';
+import type { CliCommand } from '../commands/command.ts';
+import { collect, examples } from '../commands/command.ts';
+import type { Io } from '../context.ts';
+import { usage } from '../failure.ts';
+import { startFailure } from './failures.ts';
+import { createLog } from './logger.ts';
+import { parsePort, processFlags, withConfigFile } from './settings.ts';
+import { untilInterrupted } from './up.ts';
+
+interface ServerOptions {
+  readonly dataDir?: string;
+  readonly logLevel: string;
+  readonly logFormat: string;
+  readonly config?: string;
+  readonly apiPort: string;
+  readonly host: string;
+  readonly store: string;
+  readonly tlsSan?: readonly string[];
+}
+
+export const server: CliCommand = {
+  register(program, io) {
+    const command = processFlags(program.command('server').description('Run the control plane; agents join it'))
+      .option('--api-port <port>', 'of the API server', '6443')
+      .option('--host <address>', 'to listen on', '0.0.0.0')
+      .option('--store <kind>', 'lmdb, or memory (nothing is kept)', 'lmdb')
+      .option('--tls-san <name>', 'a further name or address of this server; may be repeated', collect);
+    command.action(async (flags: ServerOptions) => run(io, withConfigFile(command, flags)));
+    examples(command, ['copepod server --data-dir /var/lib/copepod', 'copepod server --tls-san cluster.example.com']);
+  },
+};
+
+async function run(io: Io, options: ServerOptions): Promise<void> {
+  const dataDir = resolve(options.dataDir ?? io.dataDir);
+  const apiPort = parsePort(options.apiPort, '--api-port');
+  const { store } = options;
+  if (store !== 'lmdb' && store !== 'memory') throw usage(`there is no store "${store}"`, 'there are lmdb and memory');
+  const log = createLog(options.logLevel, options.logFormat);
+  try {
+    const plane = await startControlPlane({ dataDir, store, host: options.host, apiPort, extraNames: options.tlsSan ?? [], log });
+    const port = new URL(plane.apiUrl).port;
+    io.out(`copepod server is up\n  kubectl     export KUBECONFIG=${plane.kubeconfig}\n  agents      copepod agent --server https://<this host>:${port} --token "$(cat ${join(dataDir, 'join-token')})"\n`);
+    await untilInterrupted(io);
+    log.info({}, 'stopping');
+    await plane.close();
+  } catch (error) {
+    throw startFailure(error, { '--api-port': apiPort });
+  }
+}
