@@ -91,6 +91,17 @@ function guests() {
   writeFileSync(stamp, key);
 }
 
+function examples() {
+  const folder = join(root, 'examples');
+  const stamp = join(folder, 'build', '.key');
+  const key = hashOf(filesUnder(folder, new Set(['build'])));
+  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === key) return;
+  run(join(root, 'bin', 'copepod-node'), [join(folder, 'build.ts')]);
+  mkdirSync(dirname(stamp), { recursive: true });
+  writeFileSync(stamp, key);
+}
+
 dependencies();
 addon();
 guests();
+examples();

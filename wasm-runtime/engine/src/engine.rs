@@ -52,6 +52,8 @@ impl Engine {
         let mut linker = Linker::new(&wasmtime);
         wasmtime_wasi::p2::add_to_linker_async(&mut linker).map_err(internal)?;
         wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut linker).map_err(internal)?;
+        wasmtime_wasi::p3::add_to_linker(&mut linker).map_err(internal)?;
+        wasmtime_wasi_http::p3::add_to_linker(&mut linker).map_err(internal)?;
         let io = |error: std::io::Error| EngineError::new(ErrorCode::Internal, format!("no thread to be had: {error}"));
         let weak = wasmtime.weak();
         std::thread::Builder::new()
@@ -164,6 +166,7 @@ fn configuration() -> Config {
     let mut config = Config::new();
     config
         .wasm_component_model(true)
+        .wasm_component_model_async(true)
         .epoch_interruption(true)
         .memory_reservation(MEMORY_RESERVATION)
         .allocation_strategy(InstanceAllocationStrategy::Pooling(pool));

@@ -5,7 +5,7 @@ use wasmparser::{Chunk, Encoding, Parser, Payload, Validator, WasmFeatures};
 use crate::error::{EngineError, ErrorCode};
 
 /// Interfaces the linker offers, as `package/` of a version track; everything else is refused by name.
-const OFFERED: [(&str, &str); 7] = [
+const OFFERED: [(&str, &str); 13] = [
     ("wasi:cli/", "0.2."),
     ("wasi:clocks/", "0.2."),
     ("wasi:filesystem/", "0.2."),
@@ -13,11 +13,17 @@ const OFFERED: [(&str, &str); 7] = [
     ("wasi:io/", "0.2."),
     ("wasi:random/", "0.2."),
     ("wasi:sockets/", "0.2."),
+    ("wasi:cli/", "0.3."),
+    ("wasi:clocks/", "0.3."),
+    ("wasi:filesystem/", "0.3."),
+    ("wasi:http/", "0.3."),
+    ("wasi:random/", "0.3."),
+    ("wasi:sockets/", "0.3."),
 ];
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WorkloadKind {
-    /// Exports `wasi:http/incoming-handler`: an instance for each request.
+    /// Exports `wasi:http/incoming-handler@0.2` or `wasi:http/handler@0.3`: an instance for each request.
     Service,
     /// Exports `wasi:cli/run`: one instance, run to its exit.
     Command,
@@ -47,13 +53,13 @@ pub fn inspect(bytes: &[u8]) -> Result<ComponentInfo, EngineError> {
         return Err(EngineError::new(ErrorCode::UnsupportedImport, message));
     }
     let exports_track = |prefix: &str| exports.iter().any(|name| name.starts_with(prefix));
-    let kind = if exports_track("wasi:http/incoming-handler@0.2.") {
+    let kind = if exports_track("wasi:http/incoming-handler@0.2.") || exports_track("wasi:http/handler@0.3.") {
         WorkloadKind::Service
     } else if exports_track("wasi:cli/run@0.2.") {
         WorkloadKind::Command
     } else {
         let message = format!(
-            "the component exports neither wasi:http/incoming-handler@0.2 nor wasi:cli/run@0.2 (it exports: {})",
+            "the component exports none of wasi:http/incoming-handler@0.2, wasi:http/handler@0.3, wasi:cli/run@0.2 (it exports: {})",
             if exports.is_empty() { "nothing".to_owned() } else { exports.join(", ") }
         );
         return Err(EngineError::new(ErrorCode::NoEntryPoint, message));

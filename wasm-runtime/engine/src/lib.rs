@@ -4,6 +4,7 @@
 mod cluster;
 mod command;
 mod engine;
+mod entry;
 mod error;
 mod exit;
 mod host;

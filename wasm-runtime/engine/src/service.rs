@@ -8,13 +8,11 @@ use http::{Request, Response};
 use tokio::sync::{Notify, oneshot};
 use wasmtime::component::InstancePre;
 use wasmtime_wasi_http::WasiBody;
-use wasmtime_wasi_http::WasiHttpView;
-use wasmtime_wasi_http::p2::bindings::ProxyPre;
-use wasmtime_wasi_http::p2::bindings::http::types::Scheme;
 
 use crate::WorkloadSpec;
 use crate::cluster::{Cluster, HOPS};
 use crate::engine::new_store;
+use crate::entry::{Entry, Head};
 use crate::error::{EngineError, ErrorCode};
 use crate::exit::{Exit, ExitReason};
 use crate::host::Host;
@@ -30,7 +28,7 @@ pub struct Stats {
 }
 
 pub struct Service {
-    proxy: ProxyPre<Host>,
+    entry: Entry,
     instance: InstancePre<Host>,
     spec: WorkloadSpec,
     log: Arc<WorkloadLog>,
@@ -65,10 +63,9 @@ impl Service {
         cluster: Arc<Cluster>,
         on_failure: Box<dyn Fn(Exit) + Send + Sync>,
     ) -> Result<Arc<Self>, EngineError> {
-        let proxy = ProxyPre::new(instance.clone())
-            .map_err(|error| EngineError::new(ErrorCode::NoEntryPoint, format!("not an HTTP component: {error:#}")))?;
+        let entry = Entry::of(&instance)?;
         Ok(Arc::new(Self {
-            proxy,
+            entry,
             instance,
             spec,
             log,
@@ -148,7 +145,7 @@ impl Service {
         });
         match response.await {
             Ok(Ok(response)) => Ok(response),
-            Ok(Err(code)) => Err(EngineError::new(ErrorCode::NoResponse, format!("the guest answered with an error: {code:?}"))),
+            Ok(Err(code)) => Err(EngineError::new(ErrorCode::NoResponse, format!("the guest answered with an error: {code}"))),
             Err(_) => {
                 let exit = guest.await.map_err(|error| EngineError::new(ErrorCode::Internal, error.to_string()))?;
                 Err(EngineError::new(code_of(exit.reason), exit.message))
@@ -160,34 +157,7 @@ impl Service {
         let hops = request.headers().get(HOPS).and_then(|value| value.to_str().ok()?.parse().ok()).unwrap_or(0);
         let mut store = new_store(&self.instance, &self.spec, &self.log, &self.cluster, hops);
         let ended = {
-            let call = async {
-                let (sender, receiver) = oneshot::channel();
-                let incoming = store.data_mut().http().new_incoming_request(Scheme::Http, request)?;
-                let outparam = store.data_mut().http().new_response_outparam(sender)?;
-                let proxy = self.proxy.instantiate_async(&mut store).await?;
-                let handle = proxy.wasi_http_incoming_handler().call_handle(&mut store, incoming, outparam);
-                tokio::pin!(handle);
-                let mut answered = false;
-                let mut receiver = receiver;
-                let mut head = Some(head);
-                let outcome = loop {
-                    tokio::select! {
-                        biased;
-                        result = &mut receiver, if !answered => {
-                            answered = true;
-                            if let (Some(head), Ok(result)) = (head.take(), result) {
-                                let _ = head.send(result);
-                            }
-                        }
-                        outcome = &mut handle => break outcome,
-                    }
-                };
-                if !answered && let (Some(head), Ok(result)) = (head.take(), receiver.try_recv()) {
-                    answered = true;
-                    let _ = head.send(result);
-                }
-                outcome.map(|()| answered)
-            };
+            let call = self.entry.call(&mut store, request, head);
             tokio::select! {
                 outcome = tokio::time::timeout(left, call) => Some(outcome),
                 () = self.kill.notified() => None,
@@ -225,8 +195,6 @@ impl Service {
         }
     }
 }
-
-type Head = oneshot::Sender<Result<Response<WasiBody>, wasmtime_wasi_http::p2::bindings::http::types::ErrorCode>>;
 
 fn code_of(reason: ExitReason) -> ErrorCode {
     match reason {
