@@ -38,7 +38,9 @@ function dependencies() {
   const stamp = join(root, 'node_modules', '.copepod-setup');
   const manifests = readdirSync(root).filter((name) => existsSync(join(root, name, 'package.json')) && name !== 'node_modules');
   const wanted = hashOf([join(root, 'package-lock.json'), join(root, 'package.json'), ...manifests.map((name) => join(root, name, 'package.json'))]);
-  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted) return;
+  const node = join(root, 'node_modules', `node-${process.platform}-${process.arch}`, 'bin', 'node');
+  const whole = existsSync(node) || process.platform !== 'linux';
+  if (whole && existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted) return;
   say('installing dependencies (npm ci, about half a minute) …');
   run('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error']);
   writeFileSync(stamp, wanted);
@@ -101,7 +103,36 @@ function examples() {
   writeFileSync(stamp, key);
 }
 
-dependencies();
-addon();
-guests();
-examples();
+/** One set-up at a time in a checkout: two would take each other's files away. A lock whose owner is gone is taken over. */
+function alone(work) {
+  const lock = join(root, '.setup.lock');
+  let told = false;
+  for (;;) {
+    try {
+      writeFileSync(lock, String(process.pid), { flag: 'wx' });
+      break;
+    } catch (error) {
+      if (error.code !== 'EEXIST') throw error;
+    }
+    let owner = 0;
+    try {
+      owner = Number(readFileSync(lock, 'utf8'));
+      process.kill(owner, 0);
+      if (!told) say(`waiting for the set-up that process ${owner} is doing …`);
+      told = true;
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 500);
+    } catch (error) {
+      if (error.code === 'ESRCH' || owner === 0) rmSync(lock, { force: true });
+      else if (error.code !== 'ENOENT') throw error;
+    }
+  }
+  process.on('exit', () => rmSync(lock, { force: true }));
+  work();
+}
+
+alone(() => {
+  dependencies();
+  addon();
+  guests();
+  examples();
+});
