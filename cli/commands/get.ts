@@ -4,8 +4,8 @@ import { type AnyKind } from '@copepod/api/kinds';
 import { isRecord, type KubeObject } from '@copepod/api/meta';
 import { collectionPath, expectOk, objectPath, resourceClient } from '@copepod/client/rest';
 import { type Connection, connected, type Io } from '../context.ts';
-import { parseFormat, render, renderTable } from '../output/index.ts';
-import { parseSelection } from '../resources.ts';
+import { type Format, parseFormat, render, renderTable } from '../output/index.ts';
+import { parseSelection, type Selection } from '../resources.ts';
 import { type CliCommand, clusterFlags, type ClusterOptions, examples } from './command.ts';
 
 interface Table {
@@ -19,14 +19,25 @@ export const get: CliCommand = {
       .option('-A, --all-namespaces', 'of every namespace')
       .option('-l, --selector <labels>', 'only those with these labels')
       .option('-o, --output <format>', 'table, wide, json, yaml or name')
-      .action(async (type: string, names: readonly string[], options: ClusterOptions) => connected(io, options, (connection) => run(io, connection, [type, ...names], options)));
+      .action(async (type: string, names: readonly string[], options: ClusterOptions) => run(io, [type, ...names], options));
     examples(command, ['copepod get pods', 'copepod get deploy,svc -A', 'copepod get pod web-1 -o yaml', 'copepod get all -l app=web']);
   },
 };
 
-async function run(io: Io, connection: Connection, words: readonly string[], options: ClusterOptions): Promise<void> {
+async function run(io: Io, words: readonly string[], options: ClusterOptions): Promise<void> {
   const format = parseFormat(options.output);
-  const { kinds, names } = parseSelection(words);
+  const selection = parseSelection(words);
+  await connected(io, options, (connection) => show(io, { connection, selection, format, options }));
+}
+
+interface Wanted {
+  readonly connection: Connection;
+  readonly selection: Selection;
+  readonly format: Format;
+  readonly options: ClusterOptions;
+}
+
+async function show(io: Io, { connection, selection: { kinds, names }, format, options }: Wanted): Promise<void> {
   let shown = 0;
   for (const kind of kinds) {
     const namespace = kind.namespaced && options.allNamespaces !== true ? connection.namespace : undefined;
@@ -36,7 +47,7 @@ async function run(io: Io, connection: Connection, words: readonly string[], opt
       if (rows.length === 0 && kinds.length > 1) continue;
       if (shown > 0) io.out('\n');
       shown += rows.length;
-      io.out(show(kind, tables, { wide: format === 'wide', namespaces: options.allNamespaces === true && kind.namespaced, prefix: kinds.length > 1 }));
+      io.out(renderTables(kind, tables, { wide: format === 'wide', namespaces: options.allNamespaces === true && kind.namespaced, prefix: kinds.length > 1 }));
     } else {
       const client = resourceClient<KubeObject>(connection.transport, kind);
       const list = names.length === 0 ? await client.list({ namespace, labelSelector: options.selector }) : undefined;
@@ -55,7 +66,7 @@ async function fetchTables({ transport }: Connection, kind: AnyKind, namespace: 
   return Promise.all(paths.map(async (path) => expectOk(await transport.request({ method: 'GET', path, accept, query: selector === undefined ? {} : { labelSelector: selector } })) as Table));
 }
 
-function show(kind: AnyKind, tables: readonly Table[], options: { readonly wide: boolean; readonly namespaces: boolean; readonly prefix: boolean }): string {
+function renderTables(kind: AnyKind, tables: readonly Table[], options: { readonly wide: boolean; readonly namespaces: boolean; readonly prefix: boolean }): string {
   const rows = tables.flatMap((table) => table.rows);
   const columns = (tables[0]?.columnDefinitions ?? []).map((column, index) => ({ ...column, index })).filter((column) => options.wide || column.priority === 0);
   if (rows.length === 0) return '';

@@ -91,7 +91,7 @@ test('a pod on a node is only marked until its agent deletes it with no grace; o
   assert.equal(await registry.delete(kind('pod'), ref('free'), WRITE), undefined);
   await registry.create(kind('pod'), 'default', pod('placed', 'n1'), WRITE);
   const marked = await registry.delete(kind('pod'), ref('placed'), WRITE);
-  assert.equal((marked?.object as unknown as Pod).metadata.deletionGracePeriodSeconds, 30);
+  assert.equal((marked?.object as unknown as Pod | undefined)?.metadata.deletionGracePeriodSeconds, 30);
   assert.equal(await registry.delete(kind('pod'), ref('placed'), { ...WRITE, gracePeriodSeconds: 0 }), undefined);
 });
 

@@ -140,7 +140,8 @@ export function createRegistry({ storage, cache, now, random }: RegistryOptions)
       const current = get(kind, ref);
       const before = current.object;
       const wanted = change(before);
-      const insists = options.expectRevision ?? wanted.metadata.resourceVersion ?? '';
+      // A change that leaves the metadata as it found it insists on nothing: the version in it is ours, not the caller's.
+      const insists = options.expectRevision ?? (wanted.metadata === before.metadata ? '' : wanted.metadata.resourceVersion ?? '');
       if (insists !== '' && insists !== before.metadata.resourceVersion) throw modified(kind, ref.name);
       if (wanted.metadata.uid !== undefined && wanted.metadata.uid !== before.metadata.uid) {
         throw conflict(qualifiedResource(kind), ref.name, `Precondition failed: UID in precondition: ${wanted.metadata.uid}, UID in object meta: ${before.metadata.uid}`);

@@ -37,7 +37,7 @@ export function planDeployment(deployment: Deployment, sets: readonly ReplicaSet
   const create = newest === undefined && !paused && !(recreate && oldRunning)
     ? { hash, revision: highest + 1, replicas: recreate ? wanted : newReplicas(wanted, 0, total(old), limits.maxSurge) } : undefined;
   const newestRevision = newest === undefined ? undefined : old.every((set) => revisionOf(set) < revisionOf(newest)) && revisionOf(newest) > 0 ? revisionOf(newest) : highest + 1;
-  const scale = newest === undefined && !recreate ? [] : paused ? scalePaused(wanted, newest, old) : recreate ? scaleRecreate(wanted, newest, old, oldRunning) : scaleRolling(wanted, newest, old, limits);
+  const scale = paused ? scalePaused(wanted, newest, old) : recreate ? scaleRecreate(wanted, newest, old, oldRunning) : scaleRolling(wanted, newest, old, limits);
   const keep = spec.revisionHistoryLimit ?? 10;
   const idle = old.filter((set) => (set.spec?.replicas ?? 0) === 0 && (set.status?.replicas ?? 0) === 0 && set.metadata.deletionTimestamp === undefined);
   const status = statusOf(deployment, newest, sets, limits, now, create !== undefined || scale.length > 0);

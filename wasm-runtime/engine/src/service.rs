@@ -5,12 +5,14 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use http::{Request, Response};
+use http_body_util::BodyExt;
 use tokio::sync::{Notify, oneshot};
 use wasmtime::component::InstancePre;
 use wasmtime_wasi_http::WasiBody;
 
 use crate::WorkloadSpec;
 use crate::cluster::{Cluster, HOPS};
+use crate::driven_body::{DrivenBody, Guest};
 use crate::engine::new_store;
 use crate::entry::{Entry, Head};
 use crate::error::{EngineError, ErrorCode};
@@ -132,8 +134,8 @@ impl Service {
         let permit = service.cluster.instance(service.spec.request_timeout).await?;
         let left = service.spec.request_timeout.saturating_sub(began.elapsed());
         service.requests.fetch_add(1, Ordering::Relaxed);
-        let (head, response) = oneshot::channel();
-        let guest = tokio::spawn(async move {
+        let (head, mut response) = oneshot::channel();
+        let mut guest: Guest = Box::pin(async move {
             let exit = service.run(request, head, left).await;
             drop(permit);
             if report && exit.reason != ExitReason::Completed && exit.reason != ExitReason::Stopped {
@@ -143,11 +145,24 @@ impl Service {
             drop(in_flight);
             exit
         });
-        match response.await {
-            Ok(Ok(response)) => Ok(response),
-            Ok(Err(code)) => Err(EngineError::new(ErrorCode::NoResponse, format!("the guest answered with an error: {code}"))),
-            Err(_) => {
-                let exit = guest.await.map_err(|error| EngineError::new(ErrorCode::Internal, error.to_string()))?;
+        // The guest runs in its client's task: on most machines waking another thread costs more than a small guest's whole work.
+        let (answer, exit) = tokio::select! {
+            biased;
+            exit = &mut guest => (response.try_recv().ok(), Some(exit)),
+            answer = &mut response => (answer.ok(), None),
+        };
+        match (answer, exit) {
+            (Some(Ok(response)), Some(_)) => Ok(response),
+            (Some(Ok(response)), None) => Ok(response.map(|body| DrivenBody::new(body, guest).boxed_unsync())),
+            (Some(Err(code)), exit) => {
+                if exit.is_none() {
+                    tokio::spawn(guest);
+                }
+                Err(EngineError::new(ErrorCode::NoResponse, format!("the guest answered with an error: {code}")))
+            }
+            (None, Some(exit)) => Err(EngineError::new(code_of(exit.reason), exit.message)),
+            (None, None) => {
+                let exit = guest.await;
                 Err(EngineError::new(code_of(exit.reason), exit.message))
             }
         }
