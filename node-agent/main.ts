@@ -40,6 +40,8 @@ export interface AgentOptions {
   readonly kubeletPort: number;
   readonly tunnelPort: number;
   readonly allowFileImages: boolean;
+  /** `auto`: wasmtime where its addon is, else jco on V8. */
+  readonly engine: 'auto' | 'jco';
   readonly log: Log;
   readonly clock?: Clock;
   /** The API without a socket, where the server is in this process. */
@@ -68,7 +70,11 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     const remote = createHttpsTransport({ server: options.server, ...identity, userAgent: `copepod-agent/${release}` });
     closers.push(() => remote.close());
     const transport = options.transport ?? remote;
-    const runtime = openRuntime();
+    const runtime = openRuntime({
+      engine: options.engine,
+      withoutAddon: { now: () => new Date(clock.now()).toISOString().replace('Z', '000000Z'), after: (ms, callback) => clock.after(ms, callback) },
+    });
+    if (runtime.engine.name === 'jco') log.warn({}, 'components run on V8 by jco, because the wasmtime addon is not built: install Rust and run "npm run setup"');
     closers.push(() => runtime.close());
     const proxy = await runtime.openProxy({
       nodePortHost: options.nodePortHost, ...(options.gateway === undefined ? {} : { gateway: options.gateway }),

@@ -51,7 +51,7 @@ function addon() {
   const target = join(runtime, 'build', `copepod-${process.platform}-${process.arch}.node`);
   const rustc = spawnSync('rustc', ['--version', '--verbose'], { encoding: 'utf8' });
   if (rustc.status !== 0) {
-    say('no Rust toolchain here, so the wasmtime addon is not built: install Rust 1.95 from your distribution or rustup, and run this again');
+    say('no Rust toolchain here, so the wasmtime addon is not built and components will run on V8 (slower, wasi 0.2 only): install Rust 1.95 from your distribution or rustup, and run this again');
     return;
   }
   const sources = filesUnder(runtime, new Set(['build', 'src', 'guests', 'node_modules', 'target', 'wit', 'package.json'])).concat(

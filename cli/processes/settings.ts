@@ -46,6 +46,11 @@ export function parsePort(text: string, flag: string): number {
   return port;
 }
 
+export function parseEngine(text: string): 'auto' | 'jco' {
+  if (text === 'auto' || text === 'jco') return text;
+  throw usage(`there is no engine "${text}"`, 'there are auto and jco');
+}
+
 /** A node's name out of a machine's. */
 export function nodeNameOf(text: string): string {
   const name = text.toLowerCase().replaceAll(/[^a-z0-9.-]+/g, '-').replaceAll(/^[-.]+|[-.]+$/g, '');

@@ -9,7 +9,7 @@ import { examples } from '../commands/command.ts';
 import type { Io } from '../context.ts';
 import { startFailure } from './failures.ts';
 import { createLog } from './logger.ts';
-import { nodeNameOf, parsePort, processFlags, withConfigFile } from './settings.ts';
+import { nodeNameOf, parseEngine, parsePort, processFlags, withConfigFile } from './settings.ts';
 
 interface UpOptions {
   readonly dataDir?: string;
@@ -19,6 +19,7 @@ interface UpOptions {
   readonly apiPort: string;
   readonly gatewayPort: string;
   readonly nodeName?: string;
+  readonly engine: string;
 }
 
 export const up: CliCommand = {
@@ -26,7 +27,8 @@ export const up: CliCommand = {
     const command = processFlags(program.command('up').description('Run a whole cluster in this process'))
       .option('--api-port <port>', 'of the API server', '6443')
       .option('--gateway-port <port>', 'where <service>.<namespace>.localhost answers', '8080')
-      .option('--node-name <name>', 'of this node (default: the machine\'s)');
+      .option('--node-name <name>', 'of this node (default: the machine\'s)')
+      .option('--engine <name>', 'auto (wasmtime, or jco where its addon cannot be built) or jco', 'auto');
     command.action(async (flags: UpOptions) => run(io, withConfigFile(command, flags)));
     examples(command, ['copepod up', 'copepod up --data-dir ./cluster --api-port 0 --gateway-port 0', 'KUBECONFIG=~/.local/share/copepod/kubeconfig kubectl get nodes']);
   },
@@ -45,7 +47,7 @@ async function run(io: Io, options: UpOptions): Promise<void> {
     closers.push(() => plane.close());
     const agent = await startAgent({
       dataDir: join(dataDir, 'agent'), server: plane.apiUrl, token: plane.joinToken, nodeName, address: '127.0.0.1', nodePortHost: '127.0.0.1',
-      gateway: { host: '127.0.0.1', port: ports['--gateway-port'] }, kubeletPort: 0, tunnelPort: 0, allowFileImages: true, log, transport: plane.transportFor(nodeUser(nodeName)),
+      gateway: { host: '127.0.0.1', port: ports['--gateway-port'] }, kubeletPort: 0, tunnelPort: 0, allowFileImages: true, engine: parseEngine(options.engine), log, transport: plane.transportFor(nodeUser(nodeName)),
     });
     closers.push(() => agent.close());
     const gatewayUrl = `http://localhost:${agent.gatewayPort}`;

@@ -5,7 +5,7 @@
 export type WorkloadKind = 'service' | 'command';
 
 export interface EngineInfo {
-  readonly name: 'wasmtime';
+  readonly name: 'wasmtime' | 'jco';
   readonly version: string;
   /** Changes whenever compiled artefacts of another engine, version or tuning must not be loaded. Safe as a file name. */
   readonly compatibility: string;

@@ -11,6 +11,14 @@ import { runtimeSuite } from '../suite.ts';
 
 runtimeSuite('wasmtime', openRuntime);
 
+test('without an addon components run on V8, when that is wanted', async () => {
+  const clock = { now: () => '', after: () => () => {} };
+  const fallback = openRuntime({ addon: '/nonexistent.node', withoutAddon: clock });
+  assert.equal(fallback.engine.name, 'jco');
+  await fallback.close();
+  assert.equal(openRuntime({ engine: 'jco', withoutAddon: clock }).engine.name, 'jco');
+});
+
 test('an addon that is missing or broken is said to be, with what to do', () => {
   const folder = mkdtempSync(join(tmpdir(), 'copepod-addon-'));
   const broken = join(folder, 'broken.node');

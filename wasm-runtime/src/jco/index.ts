@@ -1,0 +1,2 @@
+// Public names of the second engine.
+export { createJcoRuntime, type JcoClock } from './jco-runtime.ts';
