@@ -15,7 +15,7 @@ export const store: Scenario = {
   async run({ rounds, say }) {
     const folder = mkdtempSync(join(tmpdir(), 'copepod-bench-'));
     const storage = openLmdbStorage({ path: join(folder, 'store') });
-    const bare = open({ path: join(folder, 'bare'), encoding: 'binary' });
+    const bare = open({ path: join(folder, 'bare'), encoding: 'binary', overlappingSync: false });
     let key = 0;
     const rate = async (writers: number, write: (key: string) => Promise<unknown>): Promise<number> => {
       const each = Math.max(20, Math.ceil(4000 / writers));

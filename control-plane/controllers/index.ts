@@ -6,13 +6,14 @@ import { resourceClient, type Transport } from '@copepod/client/rest';
 import { type Controller, type ControllerContext, createInformers, type Log, runController } from './controller.ts';
 import { deploymentController } from './deployment/controller.ts';
 import { endpointSliceController } from './endpoint-slice/controller.ts';
+import { eventExpiryController } from './event-expiry/controller.ts';
 import { garbageCollector } from './garbage-collector/controller.ts';
 import { namespaceController } from './namespace/controller.ts';
 import { nodeLifecycleController } from './node-lifecycle/controller.ts';
 import { replicaSetController } from './replica-set/controller.ts';
 
 export const CONTROLLERS: readonly Controller[] = [
-  deploymentController, replicaSetController, endpointSliceController, nodeLifecycleController, garbageCollector, namespaceController,
+  deploymentController, replicaSetController, endpointSliceController, nodeLifecycleController, garbageCollector, namespaceController, eventExpiryController,
 ];
 
 export interface ControllersOptions {

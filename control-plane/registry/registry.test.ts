@@ -105,9 +105,12 @@ test('preconditions of a delete are kept', async (t) => {
 test('nothing is made in a namespace that is not there or is going', async (t) => {
   const registry = await open(t);
   await assert.rejects(registry.create(kind('cm'), 'nowhere', configMap('a'), WRITE), isNotFound);
-  await registry.delete(kind('ns'), { namespace: undefined, name: 'default' }, WRITE);
-  assert.deepEqual(registry.get(kind('ns'), { namespace: undefined, name: 'default' }).object['status'], { phase: 'Terminating' });
-  await assert.rejects(registry.create(kind('cm'), 'default', configMap('a'), WRITE), isForbidden);
+  await assert.rejects(registry.delete(kind('ns'), { namespace: undefined, name: 'default' }, WRITE), isForbidden);
+  const going = { namespace: undefined, name: 'going' };
+  await registry.create(kind('ns'), undefined, { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'going' } }, WRITE);
+  await registry.delete(kind('ns'), going, WRITE);
+  assert.deepEqual(registry.get(kind('ns'), going).object['status'], { phase: 'Terminating' });
+  await assert.rejects(registry.create(kind('cm'), 'going', configMap('a'), WRITE), isForbidden);
 });
 
 test('services made at the same time get addresses and node ports of their own, and keep them', async (t) => {

@@ -181,6 +181,8 @@ export function createRegistry({ storage, cache, now, random }: RegistryOptions)
       const current = get(kind, ref);
       const before = current.object;
       checkPreconditions(kind, before, options);
+      const forbids = strategy.forbidsDeletion?.(before);
+      if (forbids !== undefined) throw forbidden(qualifiedResource(kind), ref.name, forbids);
       const grace = strategy.gracePeriod?.(before, { gracePeriodSeconds: options.gracePeriodSeconds }) ?? 0;
       const marked = before.metadata.deletionTimestamp !== undefined;
       const finalizers = finalizersFor(before, options.propagationPolicy);

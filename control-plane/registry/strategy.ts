@@ -20,6 +20,8 @@ export interface Strategy {
   readonly allocate?: (object: KubeObject, before: KubeObject | undefined, context: StrategyContext) => { readonly object: KubeObject; readonly release: () => void };
   /** Seconds the object stays, marked, before it may be removed; 0 removes it at once. */
   readonly gracePeriod?: (object: KubeObject, intent: DeleteIntent) => number;
+  /** Why this object may never be deleted, if so. */
+  readonly forbidsDeletion?: (object: KubeObject) => string | undefined;
   /** Changes an object that was just marked for deletion. */
   readonly markDeleted?: (object: KubeObject) => KubeObject;
   /** Whether something beside metadata.finalizers still holds a marked object. */

@@ -98,6 +98,16 @@ export function storageSuite(name: string, open: (t: TestContext) => Storage): v
     assert.deepEqual(kept.map((event) => event.revision), Array.from({ length: 50 }, (_, index) => revision - 49 + index));
   });
 
+  test(`${name}: a watcher that takes nothing is sent away before it fills the memory`, async (t) => {
+    const storage = open(t);
+    const events = storage.watch('/', 0, t.signal)[Symbol.asyncIterator]();
+    const first = events.next();
+    let revision = 0;
+    for (let round = 0; round < 400; round += 1) revision = await put(storage, '/a', String(round), revision);
+    assert.equal((await first).done, false);
+    await assert.rejects(async () => events.next(), (error) => isStorageError(error, 'Compacted'));
+  });
+
   test(`${name}: a watch ends with its signal, and with the store`, async (t) => {
     const storage = open(t);
     const controller = new AbortController();

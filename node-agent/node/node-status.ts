@@ -63,6 +63,8 @@ export async function runHeartbeat(options: NodeReporterOptions, signal: AbortSi
       }
       const node = options.nodes.store.get(name);
       if (node !== undefined && !isNodeReady(node)) await writeStatus(options);
+      // Somebody deleted the node while its agent lives: it is registered anew.
+      else if (node === undefined && options.nodes.hasSynced) await registerNode(options, signal);
       failures = 0;
     } catch (error) {
       failures += 1;

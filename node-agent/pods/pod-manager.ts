@@ -70,7 +70,10 @@ export function createPodManager(options: PodManagerOptions): PodManager {
     const ended = pod.status?.phase === 'Succeeded' || pod.status?.phase === 'Failed';
     if (pod.metadata.deletionTimestamp !== undefined) {
       if (entry !== undefined) entry.ending ??= end(key, uid, (pod.metadata.deletionGracePeriodSeconds ?? 30) * 1000).then(() => queue.add(key));
-      else await removeFromApi(pod);
+      else {
+        await rm(folderOf(pod), { recursive: true, force: true });
+        await removeFromApi(pod);
+      }
       return;
     }
     if (entry === undefined && !ended) begin(key, pod);

@@ -11,7 +11,7 @@ import type { Mutation, Revision, Storage, StorageEvent, StoredValue } from '../
 export interface LmdbStorageOptions {
   /** Directory of the environment; made when it is not there. */
   readonly path: string;
-  /** Events kept for watchers; default 100,000. */
+  /** Events kept for watchers; default 10,000. */
   readonly window?: number;
 }
 
@@ -29,7 +29,7 @@ export function openLmdbStorage(options: LmdbStorageOptions): Storage {
     throw new StorageError('Corrupt', `${options.path} has store format ${format}, and this release reads ${FORMAT}: use the release that wrote it`);
   }
   let durable: Revision = meta.get('revision') ?? 0;
-  const log = new EventLog(durable, options.window ?? 100_000);
+  const log = new EventLog(durable, options.window ?? 10_000);
   const acknowledged = new Map<Revision, readonly StorageEvent[]>();
   let closed = false;
 
