@@ -90,7 +90,7 @@ test('a deployment comes up, rolls out, scales both ways, and its endpoints foll
   await resourceClient(transport, SERVICE).create({ apiVersion: 'v1', kind: 'Service', metadata: ref, spec: { selector: { app: 'web' }, ports: [{ port: 80 }] } });
   await deployments.create(deployment('web', 6));
   await eventually('the first rollout', () => rolledOut('web', 6));
-  assert.deepEqual([...new Set((await pods()).map((pod) => pod.spec?.nodeName))].sort(), ['n1', 'n2']);
+  assert.deepEqual([...new Set((await pods()).map((pod) => String(pod.spec?.nodeName)))].sort(), ['n1', 'n2']);
   const addresses = async (): Promise<number> => (await resourceClient(transport, ENDPOINT_SLICE).list({ namespace: 'default' })).items.flatMap((slice) => (slice.endpoints ?? []).filter((endpoint) => endpoint.conditions?.ready)).length;
   await eventually('six endpoints', async () => (await addresses()) === 6);
 
@@ -129,10 +129,10 @@ test('what an owner leaves behind goes with it, waits for it, or stays, as the d
   assert.equal((await pods('app=orphan')).length, 2);
 
   // A deployment with the same selector takes the orphan up, pods and all.
-  const before = (await pods('app=orphan')).map((pod) => pod.metadata.uid).sort();
+  const before = (await pods('app=orphan')).map((pod) => String(pod.metadata.uid)).sort();
   await deployments.create(deployment('orphan', 2));
   await eventually('adopted', () => rolledOut('orphan', 2));
-  assert.deepEqual((await pods('app=orphan')).map((pod) => pod.metadata.uid).sort(), before);
+  assert.deepEqual((await pods('app=orphan')).map((pod) => String(pod.metadata.uid)).sort(), before);
 });
 
 test('a pod that no longer matches is let go and replaced, one that matches and is nobody\'s is taken', { timeout: 60_000 }, async (t) => {

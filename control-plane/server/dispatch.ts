@@ -8,6 +8,7 @@ import { type Answer, jsonAnswer } from './answer.ts';
 import { authorize, type Lookup } from './authorize.ts';
 import { coreVersions, groupInfo, groupList, resourceList, versionInfo } from './discovery.ts';
 import { openApiIndex, openApiV2, openApiV3 } from './openapi.ts';
+import { OPENAPI_PROTOBUF, OPENAPI_PROTOBUF_REPLY, openApiProtobuf } from './openapi-protobuf.ts';
 import { parseTarget, type ServerRequest } from './request.ts';
 import { createResourceVerbs, type ResourceOptions } from './resources.ts';
 
@@ -43,7 +44,7 @@ export function createDispatch(options: DispatchOptions): Dispatch {
 }
 
 /** What everyone may see: that the server lives, and what it speaks. */
-async function openPaths({ method, segments }: ServerRequest, options: DispatchOptions): Promise<Answer | undefined> {
+async function openPaths({ method, segments, accept }: ServerRequest, options: DispatchOptions): Promise<Answer | undefined> {
   if (method !== 'GET' && method !== 'HEAD') return undefined;
   const [root = '', ...rest] = segments;
   const found = (value: object | undefined): Answer | undefined => (value === undefined ? undefined : jsonAnswer(value));
@@ -61,12 +62,17 @@ async function openPaths({ method, segments }: ServerRequest, options: DispatchO
       if (rest.length === 1) return found(groupInfo(rest[0] ?? ''));
       return rest.length === 2 ? found(resourceList(rest.join('/'))) : undefined;
     case 'openapi':
+      if (rest[0] === 'v2' && accept.includes(OPENAPI_PROTOBUF)) return { is: 'stream', contentType: OPENAPI_PROTOBUF_REPLY, chunks: once(openApiProtobuf(openApiV2())) };
       if (rest[0] === 'v2') return jsonAnswer(openApiV2());
       if (rest[0] === 'v3' && rest.length === 1) return jsonAnswer(openApiIndex());
       return rest[0] === 'v3' ? found(openApiV3(rest.slice(2).join('/'))) : undefined;
     default:
       return undefined;
   }
+}
+
+async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  yield bytes;
 }
 
 /** The Status of anything thrown; what is not an ApiError is the server's own fault, and its words stay in the log. */
