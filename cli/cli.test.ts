@@ -14,7 +14,7 @@ import { rolloutProgress } from './rollout.ts';
 
 const COPEPOD = join(dirname(import.meta.dirname), 'bin', 'copepod');
 const copepod = (args: readonly string[], command = COPEPOD): { readonly code: number | null; readonly text: string } => {
-  const done = spawnSync(command, args, { encoding: 'utf8', cwd: '/', env: { ...process.env, KUBECONFIG: '/nonexistent/kubeconfig' } });
+  const done = spawnSync(command, args, { encoding: 'utf8', cwd: '/', timeout: 60_000, env: { ...process.env, KUBECONFIG: '/nonexistent/kubeconfig' } });
   return { code: done.status, text: `${done.stdout}${done.stderr}` };
 };
 
@@ -64,9 +64,10 @@ test('a port in use, a directory that cannot be used and a bad setting are said,
   writeFileSync(join(folder, 'config.yaml'), 'api-prot: 1\n');
   const bad = copepod(['up', '--data-dir', join(folder, 'd'), '--config', join(folder, 'config.yaml')]);
   assert.deepEqual([bad.code, /there is no setting "api-prot"\s+did you mean "api-port"\?/.test(bad.text)], [1, true], bad.text);
-  const unusable = copepod(['up', '--data-dir', join(folder, 'file', 'd')]);
+  const path = join(folder, 'file', 'd');
+  const unusable = copepod(['up', '--data-dir', path]);
   assert.equal(unusable.code, 1);
-  assert.match(unusable.text, /ENOTDIR|not a directory/);
+  assert.match(unusable.text, new RegExp(`the directory ${path} cannot be made .*\\n.*--data-dir`));
   rmSync(folder, { recursive: true });
 });
 

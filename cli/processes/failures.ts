@@ -7,7 +7,9 @@ import { Failure } from '../failure.ts';
 /** `ports`: flag → the port asked for. */
 export function startFailure(error: unknown, ports: Readonly<Record<string, number>>): unknown {
   if (error instanceof LockError || error instanceof JoinError || isStorageError(error)) return new Failure(error.message, { cause: error });
-  const { code, port, message } = error as NodeJS.ErrnoException & { readonly port?: number };
+  const { code, port, message, syscall, path } = error as NodeJS.ErrnoException & { readonly port?: number };
+  // Node says ENOENT of a directory it may not make on a read-only file system, so the code alone would mislead.
+  if (syscall === 'mkdir') return new Failure(`the directory ${path} cannot be made (${code})`, { hint: 'choose another place with --data-dir: is it below a file, or on a read-only file system?', cause: error });
   const flag = Object.entries(ports).find(([, wanted]) => wanted !== 0 && (wanted === port || message?.includes(`:${wanted}`)))?.[0];
   if (code === 'EADDRINUSE' || (isRuntimeError(error) && error.code === 'PortInUse')) {
     const hint = flag === undefined ? undefined : `stop what has the port, or choose another with ${flag} (0 picks a free one)`;

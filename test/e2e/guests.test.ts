@@ -1,11 +1,13 @@
 // Components that cannot run or misbehave: the reason is in the pod's status, restarts are counted, neighbours are unharmed.
 
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { copyFileSync, mkdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { createHash } from 'node:crypto';
-import { type Cluster, eventually, example, guest, startCluster, temporary } from '../cluster.ts';
+import { type Cluster, COPEPOD, eventually, example, guest, startCluster, temporary } from '../cluster.ts';
 
 interface PodView {
   readonly waiting: string | undefined;
@@ -96,6 +98,41 @@ test('a guest that traps, eats memory or never answers is ended with its reason,
   const looping = await eventually('CrashLoopBackOff', () => view(cluster, 'app=trap'), (seen) => seen.waiting === 'CrashLoopBackOff');
   assert.equal(looping.ready, false);
   await eventually('no endpoints', () => cluster.service('trap'), (answer) => answer.status === 503);
+});
+
+test('a command that ends is started again later, and what it wrote before is still to be read', { timeout: 60_000 }, async (t) => {
+  const cluster = await startCluster(t, temporary(t));
+  apply(cluster, 'lines', `file://${guest('lines')}`);
+  const seen = await eventually('its back-off', () => view(cluster, 'app=lines'), (pod) => pod.waiting === 'CrashLoopBackOff');
+  assert.deepEqual([seen.restarts, seen.last], [1, 'Completed']);
+  const previous = await eventually('its log', () => cluster.copepod('logs', 'lines', '--previous'), (done) => done.stdout.includes('two'));
+  assert.deepEqual(previous.stdout.split('\n').filter((line) => line !== '').sort(), ['one', 'oops', 'two']);
+});
+
+test('no request fails while a deployment is rolled out, scaled up and down', { timeout: 120_000 }, async (t) => {
+  const cluster = await startCluster(t, temporary(t));
+  assert.equal(cluster.copepod('deploy', example('hello-tiny'), '--replicas', '6').code, 0);
+  let stop = false;
+  const failed: unknown[] = [];
+  let asked = 0;
+  const clients = Array.from({ length: 4 }, async () => {
+    while (!stop) {
+      const answer = await cluster.service('hello-tiny').catch((error: unknown) => ({ status: 0, body: String(error) }));
+      asked += 1;
+      if (answer.status !== 200) failed.push(answer);
+    }
+  });
+  for (const args of [['rollout', 'restart', 'deploy/hello-tiny'], ['rollout', 'status', 'deploy/hello-tiny'], ['scale', 'deploy/hello-tiny', '--replicas', '30'], ['rollout', 'status', 'deploy/hello-tiny'], ['scale', 'deploy/hello-tiny', '--replicas', '1'], ['rollout', 'status', 'deploy/hello-tiny']]) {
+    // Not spawnSync: the clients must go on meanwhile.
+    const child = spawn(COPEPOD, args, { stdio: 'ignore', env: { ...process.env, KUBECONFIG: cluster.kubeconfig } });
+    const [code] = (await once(child, 'exit')) as [number];
+    assert.equal(code, 0, args.join(' '));
+  }
+  await eventually('one pod', () => cluster.copepod('get', 'pods', '-o', 'name').stdout.trim().split('\n').length, (count) => count === 1);
+  stop = true;
+  await Promise.all(clients);
+  assert.ok(asked > 100, `${asked} requests`);
+  assert.deepEqual(failed, []);
 });
 
 function ociLayout(folder: string, component: Buffer, digest: string): string {
