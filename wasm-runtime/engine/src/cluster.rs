@@ -85,7 +85,7 @@ impl Cluster {
     }
 
     /// Hands a request to the first endpoint in turn that takes it. An endpoint that is going, or a node that does not answer, costs a
-    /// request nothing as long as none of its body has been sent.
+    /// request nothing as long as none of its body has been sent and no workload may have acted on it already.
     pub(crate) async fn send(&self, backends: &Backends, request: Request<WasiBody>) -> Response<WasiBody> {
         let mut pending = request;
         let mut refusal = None;
@@ -99,7 +99,7 @@ impl Cluster {
             let again = pending.body().is_end_stream().then(|| head_of(&pending));
             match tunnel.send(connection, &endpoint.workload, pending).await {
                 Ok(response) => return response,
-                Err(Refused { status, why }) => match again {
+                Err(Refused { seen, status, why }) => match again.filter(|request| !seen || request.method().is_idempotent()) {
                     Some(request) => {
                         refusal = Some((status, why));
                         pending = request;

@@ -22,6 +22,10 @@ use crate::{WorkloadSpec, exit::Exit};
 const EPOCH_TICK: Duration = Duration::from_millis(10);
 /// Instances alive at once; further requests wait for one to end.
 pub(crate) const MAX_INSTANCES: u32 = 1000;
+/// What one component may be made of. The pool holds this much for each instance, so that no component takes a neighbour's share.
+const MAX_CORE_INSTANCES: u32 = 20;
+const MAX_MEMORIES: u32 = 4;
+const MAX_TABLES: u32 = 10;
 /// Largest limit a workload may ask for.
 const MAX_MEMORY_BYTES: usize = 1 << 30;
 /// Address space a memory reserves: with 4 GiB and the default guard no bounds check is compiled. Only address space, never memory.
@@ -155,9 +159,12 @@ fn check_limits(spec: &WorkloadSpec) -> Result<(), EngineError> {
 fn configuration() -> Config {
     let mut pool = PoolingAllocationConfig::default();
     pool.total_component_instances(MAX_INSTANCES)
-        .total_core_instances(MAX_INSTANCES * 4)
-        .total_memories(MAX_INSTANCES)
-        .total_tables(MAX_INSTANCES * 4)
+        .total_core_instances(MAX_INSTANCES * MAX_CORE_INSTANCES)
+        .max_core_instances_per_component(MAX_CORE_INSTANCES)
+        .total_memories(MAX_INSTANCES * MAX_MEMORIES)
+        .max_memories_per_component(MAX_MEMORIES)
+        .total_tables(MAX_INSTANCES * MAX_TABLES)
+        .max_tables_per_component(MAX_TABLES)
         .total_stacks(MAX_INSTANCES)
         .table_elements(MAX_TABLE_ELEMENTS)
         .max_memory_size(MAX_MEMORY_BYTES)

@@ -3,7 +3,7 @@
 
 mod cluster;
 mod command;
-mod driven_body;
+mod early_body;
 mod engine;
 mod entry;
 mod error;

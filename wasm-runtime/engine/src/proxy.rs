@@ -160,7 +160,6 @@ async fn accept(listener: TcpListener, key: ListenerKey, cluster: Arc<Cluster>) 
             let service = hyper::service::service_fn(|request| respond(&cluster, key, request));
             // An error here is the client's: it went away or spoke no HTTP.
             let _ = hyper::server::conn::http1::Builder::new()
-                .pipeline_flush(true)
                 .timer(TokioTimer::new())
                 .header_read_timeout(HEADER_TIMEOUT)
                 .serve_connection(TokioIo::new(connection), service)

@@ -5,14 +5,13 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use http::{Request, Response};
-use http_body_util::BodyExt;
 use tokio::sync::{Notify, oneshot};
 use wasmtime::component::InstancePre;
 use wasmtime_wasi_http::WasiBody;
 
 use crate::WorkloadSpec;
 use crate::cluster::{Cluster, HOPS};
-use crate::driven_body::{DrivenBody, Guest};
+use crate::early_body::{Guest, run_early};
 use crate::engine::new_store;
 use crate::entry::{Entry, Head};
 use crate::error::{EngineError, ErrorCode};
@@ -39,8 +38,9 @@ pub struct Service {
     draining: AtomicBool,
     in_flight: AtomicUsize,
     idle: Notify,
-    /// Fires when what is left must end.
+    /// Fires when what is left must end; `killed` is for those that look later.
     kill: Notify,
+    killed: AtomicBool,
     requests: AtomicU64,
     failures: AtomicU64,
     memory_high_water: AtomicUsize,
@@ -77,6 +77,7 @@ impl Service {
             in_flight: AtomicUsize::new(0),
             idle: Notify::new(),
             kill: Notify::new(),
+            killed: AtomicBool::new(false),
             requests: AtomicU64::new(0),
             failures: AtomicU64::new(0),
             memory_high_water: AtomicUsize::new(0),
@@ -131,7 +132,11 @@ impl Service {
     async fn answer(in_flight: InFlight, request: Request<WasiBody>, report: bool) -> Result<Response<WasiBody>, EngineError> {
         let service = in_flight.0.clone();
         let began = tokio::time::Instant::now();
-        let permit = service.cluster.instance(service.spec.request_timeout).await?;
+        let permit = tokio::select! {
+            biased;
+            permit = service.cluster.instance(service.spec.request_timeout) => permit?,
+            () = service.until_killed() => return Err(EngineError::new(ErrorCode::Stopped, Exit::stopped().message)),
+        };
         let left = service.spec.request_timeout.saturating_sub(began.elapsed());
         service.requests.fetch_add(1, Ordering::Relaxed);
         let (head, mut response) = oneshot::channel();
@@ -145,7 +150,6 @@ impl Service {
             drop(in_flight);
             exit
         });
-        // The guest runs in its client's task: on most machines waking another thread costs more than a small guest's whole work.
         let (answer, exit) = tokio::select! {
             biased;
             exit = &mut guest => (response.try_recv().ok(), Some(exit)),
@@ -153,7 +157,10 @@ impl Service {
         };
         match (answer, exit) {
             (Some(Ok(response)), Some(_)) => Ok(response),
-            (Some(Ok(response)), None) => Ok(response.map(|body| DrivenBody::new(body, guest).boxed_unsync())),
+            (Some(Ok(response)), None) => {
+                let (head, body) = response.into_parts();
+                Ok(Response::from_parts(head, run_early(guest, body).await))
+            }
             (Some(Err(code)), exit) => {
                 if exit.is_none() {
                     tokio::spawn(guest);
@@ -175,7 +182,7 @@ impl Service {
             let call = self.entry.call(&mut store, request, head);
             tokio::select! {
                 outcome = tokio::time::timeout(left, call) => Some(outcome),
-                () = self.kill.notified() => None,
+                () = self.until_killed() => None,
             }
         };
         self.memory_high_water.fetch_max(store.data().limiter.used_bytes(), Ordering::Relaxed);
@@ -194,8 +201,17 @@ impl Service {
         self.draining.store(true, Ordering::Release);
         let _ = tokio::time::timeout(deadline, self.until_idle()).await;
         if self.in_flight.load(Ordering::Acquire) > 0 {
+            self.killed.store(true, Ordering::Release);
             self.kill.notify_waiters();
             self.until_idle().await;
+        }
+    }
+
+    async fn until_killed(&self) {
+        // Made before the flag is looked at, so that a kill in between is heard.
+        let kill = self.kill.notified();
+        if !self.killed.load(Ordering::Acquire) {
+            kill.await;
         }
     }
 
@@ -205,8 +221,7 @@ impl Service {
             if self.in_flight.load(Ordering::Acquire) == 0 {
                 return;
             }
-            // A guest that registered after the last kill must not keep the drain waiting for ever.
-            let _ = tokio::time::timeout(Duration::from_millis(100), idle).await;
+            idle.await;
         }
     }
 }

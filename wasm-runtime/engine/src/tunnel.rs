@@ -18,10 +18,12 @@ use rustls::server::WebPkiClientVerifier;
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Mutex;
+use tokio::time::Instant;
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 use wasmtime_wasi_http::WasiBody;
 
 use crate::cluster::{Cluster, WORKLOAD, plain};
+use crate::engine::MAX_INSTANCES;
 use crate::error::{EngineError, ErrorCode};
 use crate::routes::NodeAddress;
 use crate::service::Service;
@@ -32,6 +34,8 @@ const NODE_DOMAIN: &str = ".node.copepod";
 const REFUSED: HeaderName = HeaderName::from_static("copepod-refused");
 /// A node that takes longer to accept a connection is taken for gone.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+/// A node that let a connection wait in vain is passed over for this long, so that only the first request waits for it.
+const PASSED_OVER: Duration = Duration::from_secs(2);
 /// A silent connection is asked whether it lives, and given up when it does not say so.
 const KEEP_ALIVE: Duration = Duration::from_secs(5);
 
@@ -76,14 +80,24 @@ pub(crate) fn configure(options: &TunnelOptions) -> Result<(Arc<ServerConfig>, T
 
 type Connection = SendRequest<WasiBody>;
 
+/// What is known of the way to one node.
+#[derive(Default)]
+enum Way {
+    #[default]
+    Unknown,
+    Open(Connection),
+    Silent(Instant),
+}
+
 /// One connection to each node, opened when first needed and again when it broke.
 pub(crate) struct TunnelClient {
     connector: TlsConnector,
-    connections: Mutex<HashMap<NodeAddress, Arc<Mutex<Option<Connection>>>>>,
+    connections: Mutex<HashMap<NodeAddress, Arc<Mutex<Way>>>>,
 }
 
-/// The workload never saw the request, or its node went away with it.
+/// There is no answer; `seen`: the workload may have had the request all the same.
 pub(crate) struct Refused {
+    pub seen: bool,
     pub status: StatusCode,
     pub why: String,
 }
@@ -92,13 +106,19 @@ impl TunnelClient {
     /// A connection that takes requests. Errors: NoResponse when the node does not accept one in time, or is not who it should be.
     pub(crate) async fn connect(&self, node: &NodeAddress) -> Result<Connection, EngineError> {
         let slot = self.connections.lock().await.entry(node.clone()).or_default().clone();
-        let mut slot = slot.lock().await;
-        if let Some(connection) = slot.as_ref().filter(|connection| !connection.is_closed()) {
-            return Ok(connection.clone());
-        }
         let failed = |why: String| EngineError::new(ErrorCode::NoResponse, format!("node {} at {}: {why}", node.server_name, node.address));
-        let connection = tokio::time::timeout(CONNECT_TIMEOUT, self.open(node)).await.map_err(|_| failed("no connection in time".into()))?.map_err(failed)?;
-        *slot = Some(connection.clone());
+        let mut way = slot.lock().await;
+        match &*way {
+            Way::Open(connection) if !connection.is_closed() => return Ok(connection.clone()),
+            Way::Silent(since) if since.elapsed() < PASSED_OVER => return Err(failed("no connection in time".into())),
+            _ => {}
+        }
+        let Ok(opened) = tokio::time::timeout(CONNECT_TIMEOUT, self.open(node)).await else {
+            *way = Way::Silent(Instant::now());
+            return Err(failed("no connection in time".into()));
+        };
+        let connection = opened.map_err(failed)?;
+        *way = Way::Open(connection.clone());
         Ok(connection)
     }
 
@@ -120,7 +140,7 @@ impl TunnelClient {
     }
 
     pub(crate) async fn send(&self, mut connection: Connection, workload: &str, mut request: Request<WasiBody>) -> Result<Response<WasiBody>, Refused> {
-        let gone = |why: String| Refused { status: StatusCode::BAD_GATEWAY, why };
+        let gone = |why: String| Refused { seen: true, status: StatusCode::BAD_GATEWAY, why };
         let host = request.headers().get(http::header::HOST).cloned();
         let path = request.uri().path_and_query().map_or("/", http::uri::PathAndQuery::as_str);
         let authority = host.as_ref().and_then(|host| host.to_str().ok()).filter(|host| !host.is_empty()).unwrap_or("service");
@@ -135,7 +155,7 @@ impl TunnelClient {
         let response = connection.send_request(request).await.map_err(|error| gone(format!("the node went away: {error}\n")))?;
         if let Some(code) = response.headers().get(REFUSED) {
             let why = format!("{}\n", code.to_str().unwrap_or("refused"));
-            return Err(Refused { status: StatusCode::SERVICE_UNAVAILABLE, why });
+            return Err(Refused { seen: false, status: StatusCode::SERVICE_UNAVAILABLE, why });
         }
         Ok(response.map(|body| body.map_err(wasmtime_wasi_http::Error::from).boxed_unsync()))
     }
@@ -165,6 +185,7 @@ pub(crate) async fn accept(listener: TcpListener, config: Arc<ServerConfig>, clu
                 .timer(TokioTimer::new())
                 .keep_alive_interval(KEEP_ALIVE)
                 .keep_alive_timeout(KEEP_ALIVE)
+                .max_concurrent_streams(MAX_INSTANCES)
                 .serve_connection(TokioIo::new(stream), service)
                 .await;
         });
@@ -187,5 +208,8 @@ async fn respond(cluster: &Cluster, mut request: Request<Incoming>) -> Response<
         request.headers_mut().insert(http::header::HOST, host);
     }
     let request = request.map(|body| body.map_err(wasmtime_wasi_http::Error::from).boxed_unsync());
-    Service::handle(in_flight, request).await.unwrap_or_else(|error| crate::cluster::failure(&error))
+    let mut response = Service::handle(in_flight, request).await.unwrap_or_else(|error| crate::cluster::failure(&error));
+    // Only this node may say that a workload never saw its request.
+    response.headers_mut().remove(REFUSED);
+    response
 }
