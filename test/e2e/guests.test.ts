@@ -112,11 +112,11 @@ test('a command that ends is started again later, and what it wrote before is st
 test('no request fails while a deployment is rolled out, scaled up and down', { timeout: 120_000 }, async (t) => {
   const cluster = await startCluster(t, temporary(t));
   assert.equal(cluster.copepod('deploy', example('hello-tiny'), '--replicas', '6').code, 0);
-  let stop = false;
+  const stop = new AbortController();
   const failed: unknown[] = [];
   let asked = 0;
   const clients = Array.from({ length: 4 }, async () => {
-    while (!stop) {
+    while (!stop.signal.aborted) {
       const answer = await cluster.service('hello-tiny').catch((error: unknown) => ({ status: 0, body: String(error) }));
       asked += 1;
       if (answer.status !== 200) failed.push(answer);
@@ -129,7 +129,7 @@ test('no request fails while a deployment is rolled out, scaled up and down', { 
     assert.equal(code, 0, args.join(' '));
   }
   await eventually('one pod', () => cluster.copepod('get', 'pods', '-o', 'name').stdout.trim().split('\n').length, (count) => count === 1);
-  stop = true;
+  stop.abort();
   await Promise.all(clients);
   assert.ok(asked > 100, `${asked} requests`);
   assert.deepEqual(failed, []);
