@@ -10,9 +10,10 @@ import { createRecorder } from '@copepod/client/events';
 import { createInformer } from '@copepod/client/informer';
 import { createHttpsTransport, resourceClient, type Transport } from '@copepod/client/rest';
 import { createComponentSource } from './artifacts/index.ts';
-import { ensureIdentity } from './identity/index.ts';
+import { ensureCompileSeed, ensureIdentity } from './identity/index.ts';
+import { type MeasuredPod, nodeMetrics } from './metrics/index.ts';
 import { type NodeReporterOptions, registerNode, runHeartbeat } from './node/index.ts';
-import { createPodManager, PodAddresses } from './pods/index.ts';
+import { createPodManager, PodAddresses, type PodManager } from './pods/index.ts';
 import { createProxyManager, TUNNEL_ADDRESS } from './proxy/index.ts';
 import { openRuntime } from './runtime/index.ts';
 import { createKubeletServer } from './server/index.ts';
@@ -40,8 +41,10 @@ export interface AgentOptions {
   readonly kubeletPort: number;
   readonly tunnelPort: number;
   readonly allowFileImages: boolean;
-  /** `auto`: wasmtime where its addon is, else jco on V8. */
-  readonly engine: 'auto' | 'jco';
+  /** Whether pods may mount directories of this machine (hostPath). */
+  readonly allowHostPaths: boolean;
+  /** `auto`: wasmtime where its addon is, else jco on V8. `wasmtime`: that or an error. `pulley`: its interpreter. */
+  readonly engine: 'auto' | 'wasmtime' | 'pulley' | 'jco';
   readonly log: Log;
   readonly clock?: Clock;
   /** The API without a socket, where the server is in this process. */
@@ -55,6 +58,8 @@ export interface Agent {
 
 /** Says where a node's gateway answers. */
 const GATEWAY_ADDRESS = 'copepod.dev/gateway-address';
+/** Of fetched and of compiled components, each: they can be fetched and compiled again. */
+const CACHE_BYTES = 2 ** 30;
 const release = (JSON.parse(readFileSync(join(import.meta.dirname, 'package.json'), 'utf8')) as { version: string }).version;
 
 /** JoinError, RuntimeError (no addon, port in use) or TransportError when it cannot start; nothing is left running then. */
@@ -71,10 +76,10 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     closers.push(() => remote.close());
     const transport = options.transport ?? remote;
     const runtime = openRuntime({
-      engine: options.engine,
-      withoutAddon: { now: () => new Date(clock.now()).toISOString().replace('Z', '000000Z'), after: (ms, callback) => clock.after(ms, callback) },
+      engine: options.engine, signingSeed: ensureCompileSeed(join(dataDir, 'pki', 'compile.seed')),
+      withoutAddon: { now: () => new Date(clock.now()).toISOString().replace('Z', '000000Z'), monotonic: () => clock.monotonic(), after: (ms, callback) => clock.after(ms, callback) },
     });
-    if (runtime.engine.name === 'jco') log.warn({}, 'components run on V8 by jco, because the wasmtime addon is not built: install Rust and run "npm run setup"');
+    if (runtime.engine.name === 'jco' && options.engine === 'auto') log.warn({}, 'components run on V8 by jco, because the wasmtime addon is not built: install Rust and run "npm run setup"');
     closers.push(() => runtime.close());
     const proxy = await runtime.openProxy({
       nodePortHost: options.nodePortHost, ...(options.gateway === undefined ? {} : { gateway: options.gateway }),
@@ -83,8 +88,9 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     const record = createRecorder({ transport, clock, component: 'copepod-agent', onLost: (error) => log.warn({ err: error }, 'an event was lost') });
     const nodes = createInformer({ client: resourceClient(transport, NODE), clock, onError: (error) => log.warn({ err: error }, 'the agent lost its watch of nodes and goes on') });
 
-    let find: Parameters<typeof createKubeletServer>[0]['find'] = () => undefined;
-    const kubelet = createKubeletServer({ tls: identity, clock, find: (namespace, pod) => find(namespace, pod) });
+    // Listens before there are pods: the node says where when it is registered, and what addresses they have is known only then.
+    let pods: PodManager | undefined;
+    const kubelet = createKubeletServer({ tls: identity, clock, find: (namespace, pod) => pods?.runner(namespace, pod), metrics: () => nodeMetrics(runtime.engine, measure(pods)) });
     kubelet.listen(options.kubeletPort, options.address);
     await once(kubelet, 'listening');
     closers.push(() => {
@@ -108,17 +114,24 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     });
     const node = await registerNode(reporter, stop.signal);
     const proxies = createProxyManager({ proxy, transport, clock, record, nodeName, nodes, log });
-    const pods = createPodManager({
+    pods = createPodManager({
       runtime, transport, clock, record, log, nodeName, hostIP: options.address, addresses: new PodAddresses(node.spec?.podCIDR ?? ''),
-      source: createComponentSource({ folder: dataDir, runtime, transport: remote, allowFileImages: options.allowFileImages }),
-      logFolder: join(dataDir, 'logs'), withdraw: (uid) => proxies.withdraw(uid), restore: (uid) => proxies.restore(uid),
+      source: createComponentSource({ folder: dataDir, runtime, transport: remote, allowFileImages: options.allowFileImages, cacheBytes: CACHE_BYTES, now: () => clock.now() }),
+      allowHostPaths: options.allowHostPaths, logFolder: join(dataDir, 'logs'), podFolder: join(dataDir, 'pods'), bucketFolder: join(dataDir, 'keyvalue'),
+      withdraw: (uid) => proxies.withdraw(uid), restore: (uid) => proxies.restore(uid),
     });
-    find = (namespace, pod) => pods.runner(namespace, pod);
     running.push(proxies.run(stop.signal), pods.run(stop.signal));
-    log.info({ node: nodeName, gatewayPort: proxy.gatewayPort }, 'the agent is ready');
+    log.info({ node: nodeName, engine: runtime.engine.name, gatewayPort: proxy.gatewayPort }, 'the agent is ready');
     return { gatewayPort: proxy.gatewayPort, close: closeAll };
   } catch (error) {
     await closeAll();
     throw error;
   }
+}
+
+function measure(pods: PodManager | undefined): readonly MeasuredPod[] {
+  return (pods?.runners() ?? []).flatMap(({ pod, stats }) => {
+    const { namespace = '', name = '' } = pod.metadata;
+    return stats === undefined ? [] : [{ namespace, pod: name, container: pod.spec?.containers[0]?.name ?? '', stats }];
+  });
 }

@@ -2,13 +2,15 @@
 // Each step writes under a temporary name and renames, so an interrupted run is simply run again.
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { copyFileSync, existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const cache = process.env.COPEPOD_CACHE ?? join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'copepod');
+/** What the addon is made of; the first is a library of the others. */
+const CRATES = ['engine', 'binding', 'compiler'];
 const say = (text) => process.stderr.write(`setup: ${text}\n`);
 
 function run(command, args, options = {}) {
@@ -46,33 +48,35 @@ function dependencies() {
   writeFileSync(stamp, wanted);
 }
 
+/** The addon and the small process around its compiler: built once for these sources, kept in the cache for every checkout. */
 function addon() {
   const runtime = join(root, 'wasm-runtime');
-  const target = join(runtime, 'build', `copepod-${process.platform}-${process.arch}.node`);
+  const machine = `${process.platform}-${process.arch}`;
   const rustc = spawnSync('rustc', ['--version', '--verbose'], { encoding: 'utf8' });
   if (rustc.status !== 0) {
     say('no Rust toolchain here, so the wasmtime addon is not built and components will run on V8 (slower, wasi 0.2 only): install Rust 1.95 from your distribution or rustup, and run this again');
     return;
   }
-  const sources = filesUnder(runtime, new Set(['build', 'src', 'guests', 'node_modules', 'target', 'wit', 'package.json'])).concat(
-    ['engine', 'binding'].flatMap((crate) => filesUnder(join(runtime, crate), new Set())),
-  );
-  const key = hashOf([...new Set(sources)], rustc.stdout);
-  const stamp = `${target}.key`;
-  if (existsSync(target) && existsSync(stamp) && readFileSync(stamp, 'utf8') === key) return;
-  const cached = join(cache, 'addon', `${key}.node`);
-  if (!existsSync(cached)) {
+  const key = hashOf([join(runtime, 'Cargo.toml'), join(runtime, 'Cargo.lock'), ...CRATES.flatMap((crate) => filesUnder(join(runtime, crate), new Set()))], rustc.stdout);
+  const built = {
+    [process.platform === 'darwin' ? 'libcopepod_binding.dylib' : 'libcopepod_binding.so']: `copepod-${machine}.node`,
+    'copepod-compiler': `copepod-compiler-${machine}`,
+  };
+  const stamp = join(runtime, 'build', `copepod-${machine}.key`);
+  const placed = Object.values(built).map((name) => join(runtime, 'build', name));
+  if (existsSync(stamp) && placed.every((path) => existsSync(path)) && readFileSync(stamp, 'utf8') === key) return;
+  const cached = (name) => join(cache, 'addon', key, name);
+  if (!Object.values(built).every((name) => existsSync(cached(name)))) {
     say('building the wasmtime addon (five to ten minutes the first time, then cached) …');
     const started = Date.now();
     const targetDir = join(cache, 'target');
-    run('cargo', ['build', '--release', '--locked', '-p', 'copepod-binding'], { cwd: runtime, env: { ...process.env, CARGO_TARGET_DIR: targetDir } });
-    const library = join(targetDir, 'release', process.platform === 'darwin' ? 'libcopepod_binding.dylib' : 'libcopepod_binding.so');
-    mkdirSync(dirname(cached), { recursive: true });
-    place(library, cached);
-    say(`built in ${Math.round((Date.now() - started) / 1000)} s, ${Math.round(statSync(cached).size / 1e6)} MB`);
+    run('cargo', ['build', '--release', '--locked', ...CRATES.slice(1).flatMap((crate) => ['-p', `copepod-${crate}`])], { cwd: runtime, env: { ...process.env, CARGO_TARGET_DIR: targetDir } });
+    mkdirSync(join(cache, 'addon', key), { recursive: true });
+    for (const [output, name] of Object.entries(built)) place(join(targetDir, 'release', output), cached(name));
+    say(`built in ${Math.round((Date.now() - started) / 1000)} s`);
   }
-  mkdirSync(dirname(target), { recursive: true });
-  place(cached, target);
+  mkdirSync(join(runtime, 'build'), { recursive: true });
+  for (const name of Object.values(built)) place(cached(name), join(runtime, 'build', name));
   writeFileSync(stamp, key);
 }
 

@@ -50,7 +50,12 @@ test('what a kind refuses is named by its field', () => {
     return found.validate(object).map((error) => error.field);
   };
   assert.deepEqual(refused('Pod', { spec: { containers: [container, { ...container, name: 'b' }] } }), ['spec.containers']);
-  assert.deepEqual(refused('Pod', { spec: { containers: [{ name: 'Web', image: 'x', volumeMounts: [{}] }] } }), ['spec.containers[0].name', 'spec.containers[0].volumeMounts']);
+  assert.deepEqual(refused('Pod', { spec: { containers: [{ name: 'Web', image: 'x', volumeMounts: [{ name: 'a', mountPath: '/a' }] }] } }), ['spec.containers[0].name', 'spec.containers[0].volumeMounts[0].name']);
+  assert.deepEqual(refused('Pod', { metadata: { name: 'web', annotations: { 'copepod.dev/warm': 'yes', 'copepod.dev/wram': '1' } }, spec: { containers: [container] } }), ['metadata.annotations[copepod.dev/warm]', 'metadata.annotations[copepod.dev/wram]']);
+  assert.deepEqual(refused('Pod', { spec: { containers: [{ ...container, resources: { limits: { memory: '8Gi', cpu: '0' } }, ports: [{ containerPort: 53, protocol: 'SCTP' }] }] } }), ['spec.containers[0].ports[0].protocol', 'spec.containers[0].resources.limits[memory]', 'spec.containers[0].resources.limits[cpu]']);
+  const asking = { ...template, metadata: { ...template.metadata, annotations: { 'copepod.dev/reuse': 'always' } } };
+  assert.deepEqual(refused('ReplicaSet', { spec: { selector, template: asking } }), ['spec.template.metadata.annotations[copepod.dev/reuse]']);
+  assert.deepEqual(refused('Deployment', { metadata: { name: 'web', annotations: { 'copepod.dev/egress': 'a:1', 'example.com/x': 'y' } }, spec: { selector, template } }), ['metadata.annotations[copepod.dev/egress]']);
   assert.deepEqual(refused('Pod', { spec: { containers: [{ name: 'web', image: 'x', livenessProbe: { exec: {} } }] } }), ['spec.containers[0].livenessProbe']);
   assert.deepEqual(refused('Deployment', { spec: { replicas: -1, selector: { matchLabels: { app: 'other' } }, template } }), ['spec.replicas', 'spec.template.metadata.labels']);
   assert.deepEqual(refused('Deployment', { spec: { selector, template, strategy: { rollingUpdate: { maxSurge: 0, maxUnavailable: '0%' } } } }), ['spec.strategy.rollingUpdate.maxUnavailable']);

@@ -1,9 +1,11 @@
 // Pod: one container, which is an instance of a WASI component. What only an operating-system container could do is refused by name.
 
 import { type FieldError, forbiddenField, invalidField, requiredField, tooManyField, unsupportedField } from '../errors/index.ts';
+import { readGuestAnnotations, readResourceLimits, RESOURCE_LIMITS } from '../guest/index.ts';
 import { dnsLabelProblem, parseQuantity } from '../meta/index.ts';
 import { cell, formatAge, type Kind } from './kind.ts';
 import type { Container, Pod, PodCondition, PodSpec, PodStatus } from './types.generated.ts';
+import { validateVolumes } from './volumes.ts';
 
 export const RESTART_POLICIES = ['Always', 'OnFailure', 'Never'] as const;
 
@@ -21,7 +23,10 @@ export const POD: Kind<Pod> = {
     cell('Readiness Gates', () => '<none>', { wide: true, description: 'Further conditions of its readiness' }),
   ],
   defaults: (pod) => ({ ...pod, ...(pod.spec === undefined ? {} : { spec: defaultPodSpec(pod.spec) }), status: { phase: 'Pending', ...pod.status } }),
-  validate: (pod) => (pod.spec === undefined ? [requiredField('spec')] : validatePodSpec(pod.spec, 'spec', RESTART_POLICIES)),
+  validate: (pod) => [
+    ...readGuestAnnotations(pod.metadata.annotations, 'metadata.annotations').errors,
+    ...(pod.spec === undefined ? [requiredField('spec')] : validatePodSpec(pod.spec, 'spec', RESTART_POLICIES)),
+  ],
   validateUpdate(pod, before) {
     const free = (spec: PodSpec | undefined): string => JSON.stringify({
       ...spec, activeDeadlineSeconds: 0, tolerations: [], terminationGracePeriodSeconds: 0, containers: (spec?.containers ?? []).map((container) => ({ ...container, image: '' })),
@@ -75,8 +80,12 @@ export function validatePodSpec(spec: PodSpec, field: string, restartPolicies: r
   if (!restartPolicies.includes(spec.restartPolicy ?? 'Always')) errors.push(unsupportedField(`${field}.restartPolicy`, spec.restartPolicy, restartPolicies));
   if ((spec.terminationGracePeriodSeconds ?? 0) < 0) errors.push(invalidField(`${field}.terminationGracePeriodSeconds`, spec.terminationGracePeriodSeconds, 'must be greater than or equal to 0'));
   for (const [index, container] of spec.containers.entries()) errors.push(...validateContainer(container, `${field}.containers[${index}]`));
+  errors.push(...validateVolumes(spec, field));
   return errors;
 }
+
+/** What a container may speak. */
+const PROTOCOLS = ['TCP', 'UDP'];
 
 function validateContainer(container: Container, field: string): readonly FieldError[] {
   const errors: FieldError[] = [];
@@ -88,20 +97,22 @@ function validateContainer(container: Container, field: string): readonly FieldE
   }
   for (const [index, port] of (container.ports ?? []).entries()) {
     if (port.containerPort < 1 || port.containerPort > 65535) errors.push(invalidField(`${field}.ports[${index}].containerPort`, port.containerPort, 'must be between 1 and 65535, inclusive'));
+    if (!PROTOCOLS.includes(port.protocol ?? 'TCP')) errors.push(unsupportedField(`${field}.ports[${index}].protocol`, port.protocol, PROTOCOLS));
   }
   for (const kind of ['limits', 'requests'] as const) {
     for (const [resource, amount] of Object.entries(container.resources?.[kind] ?? {})) {
+      if (kind === 'limits' && RESOURCE_LIMITS.has(resource)) continue;
       if ((parseQuantity(amount) ?? -1) < 0) errors.push(invalidField(`${field}.resources.${kind}[${resource}]`, amount, 'must be greater than or equal to 0'));
     }
   }
+  errors.push(...readResourceLimits(container.resources?.limits, `${field}.resources.limits`).errors);
   for (const name of ['livenessProbe', 'readinessProbe', 'startupProbe'] as const) {
     const probe = container[name];
     if (probe === undefined) continue;
-    if (probe.httpGet === undefined) errors.push(forbiddenField(`${field}.${name}`, 'only httpGet probes are supported: a component has no shell to run commands in and no socket of its own'));
+    if (probe.httpGet === undefined) errors.push(forbiddenField(`${field}.${name}`, 'only httpGet probes are supported: a component has no shell to run commands in'));
     if ((probe.periodSeconds ?? 1) < 1) errors.push(invalidField(`${field}.${name}.periodSeconds`, probe.periodSeconds, 'must be greater than or equal to 1'));
     if ((probe.timeoutSeconds ?? 1) < 1) errors.push(invalidField(`${field}.${name}.timeoutSeconds`, probe.timeoutSeconds, 'must be greater than or equal to 1'));
   }
-  if ((container.volumeMounts ?? []).length > 0) errors.push(forbiddenField(`${field}.volumeMounts`, 'volumes are not supported'));
   return errors;
 }
 

@@ -19,8 +19,8 @@ export const NAMESPACE: Kind<Namespace> = {
 const MAX_DATA_BYTES = 1024 * 1024;
 
 function dataProblems(data: Readonly<Record<string, string>> | undefined, field: string): readonly FieldError[] {
-  const keys = Object.keys(data ?? {}).filter((key) => !/^[-._a-zA-Z0-9]{1,253}$/.test(key))
-    .map((key) => invalidField(`${field}[${key}]`, key, "a valid key consists of alphanumeric characters, '-', '_' or '.'"));
+  const keys = Object.keys(data ?? {}).filter((key) => !/^(?!\.$|\.\.)[-._a-zA-Z0-9]{1,253}$/.test(key))
+    .map((key) => invalidField(`${field}[${key}]`, key, "a valid key consists of alphanumeric characters, '-', '_' or '.', and is neither '.' nor begins with '..'"));
   const size = Object.values(data ?? {}).reduce((sum, value) => sum + value.length, 0);
   return size > MAX_DATA_BYTES ? [...keys, invalidField(field, `${size} bytes`, `may hold at most ${MAX_DATA_BYTES} bytes`)] : keys;
 }

@@ -1,6 +1,7 @@
 // Deployment and ReplicaSet: replicated pods made from a template.
 
-import { type FieldError, invalidField, requiredField, unsupportedField } from '../errors/index.ts';
+import { type FieldError, forbiddenField, invalidField, requiredField, unsupportedField } from '../errors/index.ts';
+import { GUEST_ANNOTATIONS, readGuestAnnotations } from '../guest/index.ts';
 import { formatLabelSelector, labelMatcher, matchesLabels } from '../meta/index.ts';
 import { type Cell, cell, type Kind } from './kind.ts';
 import { defaultPodSpec, validatePodSpec } from './pod.ts';
@@ -24,9 +25,16 @@ function validateReplicated(spec: Replicated): readonly FieldError[] {
   const matcher = labelMatcher(spec.selector) ?? [];
   if (matcher.length === 0) errors.push(invalidField('spec.selector', spec.selector, 'empty selector is invalid for a workload'));
   else if (!matchesLabels(matcher, spec.template?.metadata?.labels)) errors.push(invalidField('spec.template.metadata.labels', spec.template?.metadata?.labels, '`selector` does not match template `labels`'));
+  errors.push(...readGuestAnnotations(spec.template?.metadata?.annotations, 'spec.template.metadata.annotations').errors);
   if (spec.template?.spec === undefined) errors.push(requiredField('spec.template.spec'));
   else errors.push(...validatePodSpec(spec.template.spec, 'spec.template.spec', ['Always']));
   return errors;
+}
+
+/** What a guest is to have is said where its pods are described; on the workload itself it would mean nothing. */
+function misplacedAnnotations(annotations: Readonly<Record<string, string>> | undefined): readonly FieldError[] {
+  return GUEST_ANNOTATIONS.filter((name) => annotations?.[name] !== undefined)
+    .map((name) => forbiddenField(`metadata.annotations[${name}]`, 'is about pods: write it under spec.template.metadata.annotations'));
 }
 
 function immutableSelector(after: Replicated, before: Replicated): readonly FieldError[] {
@@ -52,7 +60,7 @@ export const DEPLOYMENT: Kind<Deployment> = {
     ...wideColumns<Deployment>(),
   ],
   defaults: (deployment) => ({ ...deployment, spec: defaultDeploymentSpec(deployment.spec), status: { ...deployment.status } }),
-  validate: ({ spec }) => [...validateReplicated(spec), ...validateStrategy(spec)],
+  validate: ({ metadata, spec }) => [...misplacedAnnotations(metadata.annotations), ...validateReplicated(spec), ...validateStrategy(spec)],
   validateUpdate: (deployment, before) => immutableSelector(deployment.spec, before.spec),
 };
 

@@ -8,5 +8,6 @@ export type { FieldRequirement, LabelMatcher, LabelRequirement } from './selecto
 export {
   fieldAt, formatLabelSelector, labelMatcher, matchesFields, matchesLabels, parseFieldSelector, parseLabelSelector,
 } from './selectors.ts';
+export { formatDuration, parseDuration } from './duration.ts';
 export { formatBytes, parseQuantity } from './quantity.ts';
 export { dnsLabelProblem, dnsSubdomainProblem, labelKeyProblem, labelValueProblem } from './names.ts';

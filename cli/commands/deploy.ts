@@ -70,7 +70,6 @@ async function push(transport: Transport, file: string, name: string, tag: strin
     throw new Failure(`cannot read ${file}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
   }
   if (bytes.length < 8 || bytes.readUInt32BE(0) !== 0x0061736d) throw new Failure(`${file} is not a WebAssembly file`, { hint: 'name the .wasm your build made' });
-  if (bytes.readUInt16LE(6) !== 1) throw new Failure(`${file} is a core module, not a component`, { hint: 'make it one with `jco new --wasi-command` or `jco new --wasi-reactor`' });
   const digest = `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
   expectOk(await transport.request({ method: 'PUT', path: `/copepod/v1/artifacts/${name}/${tag}`, query: { digest }, body: bytes, contentType: 'application/wasm' }));
   return digest;

@@ -10,7 +10,7 @@ import type { Io } from '../context.ts';
 import { Failure, usage } from '../failure.ts';
 import { startFailure } from './failures.ts';
 import { createLog } from './logger.ts';
-import { nodeNameOf, parseEngine, parsePort, processFlags, withConfigFile } from './settings.ts';
+import { ENGINE_HELP, nodeNameOf, parseEngine, parsePort, processFlags, withConfigFile } from './settings.ts';
 import { untilInterrupted } from './up.ts';
 
 interface AgentFlags {
@@ -28,6 +28,7 @@ interface AgentFlags {
   readonly kubeletPort: string;
   readonly tunnelPort: string;
   readonly allowFileImages?: boolean;
+  readonly allowHostPaths?: boolean;
 }
 
 export const agent: CliCommand = {
@@ -36,13 +37,14 @@ export const agent: CliCommand = {
       .option('--server <url>', 'of the API server, e.g. https://10.0.0.1:6443')
       .option('--token <token>', 'to join with; not needed again later')
       .option('--node-name <name>', 'of this node (default: the machine\'s)')
-      .option('--engine <name>', 'auto (wasmtime, or jco where its addon cannot be built) or jco', 'auto')
+      .option('--engine <name>', ENGINE_HELP, 'auto')
       .option('--address <ip>', 'where the server and other nodes reach this one (default: the one that leads to the server)')
       .option('--gateway-port <port>', 'where <service>.<namespace>.localhost answers', '8080')
       .option('--gateway-host <ip>', 'the gateway and node ports listen on', '0.0.0.0')
       .option('--kubelet-port <port>', 'where the server asks for logs', '10250')
       .option('--tunnel-port <port>', 'where other nodes send requests; 0 picks a free one', '0')
-      .option('--allow-file-images', 'let pods name components on this machine\'s disk');
+      .option('--allow-file-images', 'let pods name components on this machine\'s disk')
+      .option('--allow-host-paths', 'let pods mount directories of this machine');
     command.action(async (flags: AgentFlags) => run(io, withConfigFile(command, flags)));
     examples(command, ['copepod agent --server https://10.0.0.1:6443 --token cp1.…', 'copepod agent --server https://10.0.0.1:6443 --node-name edge-7']);
   },
@@ -57,7 +59,8 @@ async function run(io: Io, flags: AgentFlags): Promise<void> {
     const running = await startAgent({
       dataDir, server: flags.server.replace(/\/$/, ''), token: flags.token, nodeName: nodeNameOf(flags.nodeName ?? io.hostName),
       address: flags.address ?? await addressTowards(flags.server), nodePortHost: flags.gatewayHost, gateway: { host: flags.gatewayHost, port: ports['--gateway-port'] },
-      kubeletPort: ports['--kubelet-port'], tunnelPort: ports['--tunnel-port'], allowFileImages: flags.allowFileImages === true, engine: parseEngine(flags.engine), log,
+      kubeletPort: ports['--kubelet-port'], tunnelPort: ports['--tunnel-port'], allowFileImages: flags.allowFileImages === true, allowHostPaths: flags.allowHostPaths === true,
+      engine: parseEngine(flags.engine), log,
     });
     io.out(`copepod agent is up\n  services    http://<service>.<namespace>.localhost:${running.gatewayPort}/\n`);
     await untilInterrupted(io);

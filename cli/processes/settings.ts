@@ -46,9 +46,13 @@ export function parsePort(text: string, flag: string): number {
   return port;
 }
 
-export function parseEngine(text: string): 'auto' | 'jco' {
-  if (text === 'auto' || text === 'jco') return text;
-  throw usage(`there is no engine "${text}"`, 'there are auto and jco');
+export const ENGINES = ['auto', 'wasmtime', 'pulley', 'jco'] as const;
+export const ENGINE_HELP = 'auto (wasmtime, or jco where its addon cannot be built), wasmtime, pulley (its interpreter) or jco (V8)';
+
+export function parseEngine(text: string): (typeof ENGINES)[number] {
+  const engine = ENGINES.find((known) => known === text);
+  if (engine === undefined) throw usage(`there is no engine "${text}"`, `there are ${ENGINES.join(', ')}`);
+  return engine;
 }
 
 /** A node's name out of a machine's. */

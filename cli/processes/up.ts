@@ -9,7 +9,7 @@ import { examples } from '../commands/command.ts';
 import type { Io } from '../context.ts';
 import { startFailure } from './failures.ts';
 import { createLog } from './logger.ts';
-import { nodeNameOf, parseEngine, parsePort, processFlags, withConfigFile } from './settings.ts';
+import { ENGINE_HELP, nodeNameOf, parseEngine, parsePort, processFlags, withConfigFile } from './settings.ts';
 
 interface UpOptions {
   readonly dataDir?: string;
@@ -20,6 +20,7 @@ interface UpOptions {
   readonly gatewayPort: string;
   readonly nodeName?: string;
   readonly engine: string;
+  readonly allowHostPaths?: boolean;
 }
 
 export const up: CliCommand = {
@@ -28,7 +29,8 @@ export const up: CliCommand = {
       .option('--api-port <port>', 'of the API server', '6443')
       .option('--gateway-port <port>', 'where <service>.<namespace>.localhost answers', '8080')
       .option('--node-name <name>', 'of this node (default: the machine\'s)')
-      .option('--engine <name>', 'auto (wasmtime, or jco where its addon cannot be built) or jco', 'auto');
+      .option('--engine <name>', ENGINE_HELP, 'auto')
+      .option('--allow-host-paths', 'let pods mount directories of this machine');
     command.action(async (flags: UpOptions) => run(io, withConfigFile(command, flags)));
     examples(command, ['copepod up', 'copepod up --data-dir ./cluster --api-port 0 --gateway-port 0', 'KUBECONFIG=~/.local/share/copepod/kubeconfig kubectl get nodes']);
   },
@@ -47,7 +49,8 @@ async function run(io: Io, options: UpOptions): Promise<void> {
     closers.push(() => plane.close());
     const agent = await startAgent({
       dataDir: join(dataDir, 'agent'), server: plane.apiUrl, token: plane.joinToken, nodeName, address: '127.0.0.1', nodePortHost: '127.0.0.1',
-      gateway: { host: '127.0.0.1', port: ports['--gateway-port'] }, kubeletPort: 0, tunnelPort: 0, allowFileImages: true, engine: parseEngine(options.engine), log, transport: plane.transportFor(nodeUser(nodeName)),
+      gateway: { host: '127.0.0.1', port: ports['--gateway-port'] }, kubeletPort: 0, tunnelPort: 0,
+      allowFileImages: true, allowHostPaths: options.allowHostPaths === true, engine: parseEngine(options.engine), log, transport: plane.transportFor(nodeUser(nodeName)),
     });
     closers.push(() => agent.close());
     const gatewayUrl = `http://localhost:${agent.gatewayPort}`;

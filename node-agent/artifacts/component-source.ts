@@ -1,13 +1,14 @@
 // Where components come from: finds the file an image means, knows its digest, compiles it once for this engine, and loads it once for all
-// its replicas. Nothing is compiled whose bytes do not have the digest they should.
+// its replicas. Nothing is compiled whose bytes do not have the digest they should. What was fetched and compiled is kept up to a bound.
 
 import { createHash, randomUUID } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { access, mkdir, open, rename, rm, stat } from 'node:fs/promises';
+import { mkdir, open, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isApiError } from '@copepod/api/errors';
 import { expectOk, isTransportError, type Transport } from '@copepod/client/rest';
 import { type Component, isRuntimeError, type Runtime } from '../runtime/index.ts';
+import { touch, trim } from './file-cache.ts';
 import { ImageError, parseImage } from './image.ts';
 import { findInLayout } from './oci-layout.ts';
 
@@ -18,16 +19,33 @@ export interface ComponentSourceOptions {
   readonly transport: Transport;
   /** Whether `file://` and `oci://` images may be read from this machine. */
   readonly allowFileImages: boolean;
+  /** Bytes of fetched and of compiled components, each, that are kept when no pod uses them. */
+  readonly cacheBytes: number;
+  /** Milliseconds since the epoch. */
+  readonly now: () => number;
 }
 
 export interface Fetched {
   readonly component: Component;
   readonly digest: string;
+  /** Called once, when the caller uses it no more. */
+  readonly release: () => void;
 }
+
+/** Hears what is being done with a component that must be compiled first. */
+export type OnProgress = (step: string) => void;
 
 export interface ComponentSource {
   /** ImageError, or RuntimeError when what was found cannot run. */
-  fetch(image: string): Promise<Fetched>;
+  fetch(image: string, onProgress: OnProgress): Promise<Fetched>;
+}
+
+/** One digest, in use. */
+interface Loading {
+  readonly component: Promise<Component>;
+  readonly listeners: Set<OnProgress>;
+  step: string | undefined;
+  users: number;
 }
 
 interface Found {
@@ -36,13 +54,11 @@ interface Found {
 }
 
 export function createComponentSource(options: ComponentSourceOptions): ComponentSource {
-  const { runtime, transport } = options;
+  const { runtime, transport, now } = options;
   const components = join(options.folder, 'components', 'sha256');
   const compiled = join(options.folder, 'compiled', runtime.engine.compatibility);
-  const loaded = new Map<string, Promise<Component>>();
+  const loaded = new Map<string, Loading>();
   const hashes = new Map<string, { readonly mark: string; readonly digest: string }>();
-  /** Compiling takes all the machine has: one after the other. */
-  let turn: Promise<unknown> = Promise.resolve();
 
   async function find(image: string): Promise<Found> {
     const parsed = parseImage(image);
@@ -59,8 +75,8 @@ export function createComponentSource(options: ComponentSourceOptions): Componen
     const root = `/copepod/v1/artifacts`;
     try {
       const { digest } = expectOk(await transport.request({ method: 'GET', path: `${root}/${name}/manifests/${reference}` })) as { digest: string };
-      const file = join(components, digest.slice('sha256:'.length));
-      if (await exists(file)) return { file, digest };
+      const file = join(components, hexOf(digest));
+      if (await touch(file, now())) return { file, digest };
       await mkdir(components, { recursive: true });
       const partial = `${file}.${randomUUID()}.partial`;
       try {
@@ -96,35 +112,62 @@ export function createComponentSource(options: ComponentSourceOptions): Componen
     return digest;
   }
 
-  async function load({ file, digest }: Found): Promise<Component> {
-    const target = join(compiled, `${digest.slice('sha256:'.length)}.cwasm`);
-    if (await exists(target)) {
+  async function load({ file, digest }: Found, onProgress: OnProgress): Promise<Component> {
+    const target = join(compiled, `${hexOf(digest)}.cwasm`);
+    if (await touch(target, now())) {
       try {
         return await runtime.load(target);
       } catch (error) {
-        // Torn or of another engine: compiled anew below.
+        // Torn, changed or of another engine: compiled anew below.
         if (!isRuntimeError(error) || error.code !== 'IncompatibleArtifact') throw error;
       }
     }
     await mkdir(compiled, { recursive: true });
-    const compiling = turn.then(async () => runtime.compile(file, target));
-    turn = compiling.catch(() => {});
-    await compiling;
-    return runtime.load(target);
+    await runtime.compile(file, target, onProgress);
+    const component = await runtime.load(target);
+    const used = new Set([...loaded.keys()].map(hexOf));
+    for (const folder of [components, join(options.folder, 'compiled')]) await trim(folder, { maxBytes: options.cacheBytes, now: now(), inUse: (name) => used.has(name.replace(/\.cwasm$/, '')) });
+    return component;
+  }
+
+  function begin(found: Found): Loading {
+    const listeners = new Set<OnProgress>();
+    const loading: Loading = {
+      listeners, step: undefined, users: 0,
+      component: load(found, (step) => {
+        loading.step = step;
+        for (const listener of listeners) listener(step);
+      }),
+    };
+    loaded.set(found.digest, loading);
+    return loading;
   }
 
   return {
-    async fetch(image) {
+    async fetch(image, onProgress) {
       const found = await find(image);
-      let component = loaded.get(found.digest);
-      if (component === undefined) {
-        component = load(found);
-        loaded.set(found.digest, component);
-        component.catch(() => loaded.delete(found.digest));
+      const loading = loaded.get(found.digest) ?? begin(found);
+      const release = (): void => {
+        loading.users -= 1;
+        if (loading.users === 0 && loaded.get(found.digest) === loading) loaded.delete(found.digest);
+      };
+      loading.users += 1;
+      loading.listeners.add(onProgress);
+      if (loading.step !== undefined) onProgress(loading.step);
+      try {
+        return { component: await loading.component, digest: found.digest, release };
+      } catch (error) {
+        release();
+        throw error;
+      } finally {
+        loading.listeners.delete(onProgress);
       }
-      return { component: await component, digest: found.digest };
     },
   };
+}
+
+function hexOf(digest: string): string {
+  return digest.slice('sha256:'.length);
 }
 
 async function save(bytes: AsyncIterable<Uint8Array>, path: string): Promise<string> {
@@ -140,8 +183,4 @@ async function save(bytes: AsyncIterable<Uint8Array>, path: string): Promise<str
     await file.close();
   }
   return `sha256:${hash.digest('hex')}`;
-}
-
-async function exists(path: string): Promise<boolean> {
-  return access(path).then(() => true, () => false);
 }

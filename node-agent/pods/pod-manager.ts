@@ -1,7 +1,7 @@
 // Desired against actual on this node: every pod the API places here has a runner, and no runner is without its pod. Statuses are
 // written when they differ from what the API shows.
 
-import { rm } from 'node:fs/promises';
+import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isConflict, isNotFound } from '@copepod/api/errors';
 import { type Pod, POD } from '@copepod/api/kinds';
@@ -12,12 +12,16 @@ import { podStatus } from './container-view.ts';
 import type { PodAddresses } from './pod-addresses.ts';
 import { PodRunner, type RunnerDependencies } from './pod-runner.ts';
 
-export interface PodManagerOptions extends Omit<RunnerDependencies, 'logFolder'> {
+export interface PodManagerOptions extends RunnerDependencies {
   readonly nodeName: string;
   readonly hostIP: string;
   readonly addresses: PodAddresses;
-  /** Holds a folder for each pod. */
+  /** Holds a folder of logs for each pod. */
   readonly logFolder: string;
+  /** Holds what a pod has on disk while it is here, by its uid. */
+  readonly podFolder: string;
+  /** Holds key-value buckets, by namespace. */
+  readonly bucketFolder: string;
   /** Takes a workload out of this node's own routes, before it is stopped. */
   readonly withdraw: (uid: string) => Promise<void>;
   readonly restore: (uid: string) => void;
@@ -26,6 +30,8 @@ export interface PodManagerOptions extends Omit<RunnerDependencies, 'logFolder'>
 
 export interface PodManager {
   runner(namespace: string, name: string): PodRunner | undefined;
+  /** Of every pod of this node. */
+  runners(): readonly PodRunner[];
   /** Until the signal aborts; then every workload is ended. */
   run(signal: AbortSignal): Promise<void>;
 }
@@ -50,7 +56,8 @@ export function createPodManager(options: PodManagerOptions): PodManager {
     onError: (error) => log.warn({ err: error }, 'the agent lost its watch of pods and goes on'),
   });
   const time = (): string => new Date(clock.now()).toISOString().replace(/\.\d+Z$/, 'Z');
-  const folderOf = (pod: Pod): string => join(options.logFolder, `${pod.metadata.namespace}_${pod.metadata.name}_${pod.metadata.uid}`);
+  const logsOf = (pod: Pod): string => join(options.logFolder, `${pod.metadata.namespace}_${pod.metadata.name}_${pod.metadata.uid}`);
+  const folderOf = (pod: Pod): string => join(options.podFolder, pod.metadata.uid ?? '');
 
   const statuses = createWorkQueue({
     clock, concurrency: STATUS_WRITES, lastDelayMs: 5000, process: writeStatus,
@@ -71,7 +78,7 @@ export function createPodManager(options: PodManagerOptions): PodManager {
     if (pod.metadata.deletionTimestamp !== undefined) {
       if (entry !== undefined) entry.ending ??= end(key, uid, (pod.metadata.deletionGracePeriodSeconds ?? 30) * 1000).then(() => queue.add(key));
       else {
-        await rm(folderOf(pod), { recursive: true, force: true });
+        await clear(pod);
         await removeFromApi(pod);
       }
       return;
@@ -83,7 +90,8 @@ export function createPodManager(options: PodManagerOptions): PodManager {
   function begin(key: string, pod: Pod): void {
     const uid = pod.metadata.uid ?? '';
     const podIP = options.addresses.take(pod.status?.podIP) ?? '';
-    const runner = new PodRunner(pod, { ...options, logFolder: folderOf(pod) }, () => statuses.add(key));
+    const place = { podIP, logFolder: logsOf(pod), volumeFolder: join(folderOf(pod), 'volumes'), bucketFolder: join(options.bucketFolder, pod.metadata.namespace ?? '') };
+    const runner = new PodRunner(pod, place, options, () => statuses.add(key));
     options.restore(uid);
     entries.set(uid, { runner, podIP, startTime: pod.status?.startTime ?? time(), ending: undefined });
     byKey.set(key, uid);
@@ -100,7 +108,19 @@ export function createPodManager(options: PodManagerOptions): PodManager {
     if (byKey.get(key) === uid) byKey.delete(key);
     options.addresses.release(entry.podIP);
     options.restore(uid);
-    await rm(folderOf(entry.runner.pod), { recursive: true, force: true });
+    await clear(entry.runner.pod);
+  }
+
+  async function clear(pod: Pod): Promise<void> {
+    for (const folder of [logsOf(pod), folderOf(pod)]) await rm(folder, { recursive: true, force: true });
+  }
+
+  /** What pods left that went while no agent ran: their files may be Secrets. */
+  async function clearStrangers(): Promise<void> {
+    await informer.synced;
+    const known = new Set(informer.store.list().map((pod) => pod.metadata.uid));
+    const left = await readdir(options.podFolder).catch(() => []);
+    for (const uid of left) if (!known.has(uid) && !entries.has(uid)) await rm(join(options.podFolder, uid), { recursive: true, force: true });
   }
 
   async function removeFromApi(pod: Pod): Promise<void> {
@@ -124,7 +144,9 @@ export function createPodManager(options: PodManagerOptions): PodManager {
   informer.onChange(({ key }) => queue.add(key));
   return {
     runner: (namespace, name) => entries.get(byKey.get(`${namespace}/${name}`) ?? '')?.runner,
+    runners: () => [...entries.values()].map((entry) => entry.runner),
     async run(signal) {
+      void clearStrangers().catch((error: unknown) => log.warn({ err: error }, 'what former pods left could not be removed'));
       await informer.run(signal);
       await queue.stop();
       await statuses.stop();

@@ -4,16 +4,19 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ContainerStateTerminated, Pod } from '@copepod/api/kinds';
-import { parseQuantity } from '@copepod/api/meta';
 import type { Clock } from '@copepod/client/clock';
 import type { Recorder } from '@copepod/client/events';
 import type { Transport } from '@copepod/client/rest';
 import { type ComponentSource, type Fetched, ImageError } from '../artifacts/index.ts';
 import { startProber } from '../probes/index.ts';
-import { type Exit, isRuntimeError, type Runtime, type Workload } from '../runtime/index.ts';
+import { type Exit, isRuntimeError, type Runtime, type Workload, type WorkloadStats } from '../runtime/index.ts';
 import { Backoff } from './backoff.ts';
+import { ConfigError } from './config-error.ts';
 import type { ContainerView } from './container-view.ts';
-import { EnvironmentError, resolveEnvironment } from './environment.ts';
+import { resolveEnvironment } from './environment.ts';
+import { type KeptData, readKeptData } from './kept-data.ts';
+import { prepareVolumes } from './volumes.ts';
+import { guestSettings, workloadSpec } from './workload-spec.ts';
 
 export interface RunnerDependencies {
   readonly runtime: Runtime;
@@ -21,13 +24,19 @@ export interface RunnerDependencies {
   readonly transport: Transport;
   readonly clock: Clock;
   readonly record: Recorder;
-  /** Of this pod alone. */
-  readonly logFolder: string;
+  /** Whether pods may mount directories of this machine. */
+  readonly allowHostPaths: boolean;
 }
 
-/** A memory limit that was left out. */
-const DEFAULT_MEMORY_BYTES = 64 * 1024 * 1024;
-const DEFAULT_REQUEST_TIMEOUT_MS = 30_000;
+/** Where one pod has its place on the node. */
+export interface PodPlace {
+  readonly podIP: string;
+  readonly logFolder: string;
+  readonly volumeFolder: string;
+  /** Of its namespace: what is kept there outlives the pod. */
+  readonly bucketFolder: string;
+}
+
 const LOG_BYTES = 10 * 1024 * 1024;
 /** Bad ends in a row, with no good answer between them, that take a service out of its routes. */
 const BAD_ENDS = 3;
@@ -37,6 +46,7 @@ type Ended = { readonly exit: Exit; readonly restart: boolean };
 export class PodRunner {
   readonly pod: Pod;
   readonly #deps: RunnerDependencies;
+  readonly #place: PodPlace;
   readonly #onChange: () => void;
   readonly #stop = new AbortController();
   readonly #backoff = new Backoff();
@@ -45,8 +55,9 @@ export class PodRunner {
   #done: Promise<void> = Promise.resolve();
   #logNumber: number;
 
-  constructor(pod: Pod, deps: RunnerDependencies, onChange: () => void) {
+  constructor(pod: Pod, place: PodPlace, deps: RunnerDependencies, onChange: () => void) {
     this.pod = pod;
+    this.#place = place;
     this.#deps = deps;
     this.#onChange = onChange;
     const before = pod.status?.containerStatuses?.[0];
@@ -74,6 +85,11 @@ export class PodRunner {
     return this.#logNumber === 0 && service ? this.#logPath(0) : this.#logPath(Math.max(0, this.#logNumber - 1));
   }
 
+  /** What its container has done since it was started last; undefined while it is not running. */
+  get stats(): WorkloadStats | undefined {
+    return this.#workload?.stats();
+  }
+
   get live(): boolean {
     return this.#view.phase === undefined && !this.#stop.signal.aborted;
   }
@@ -90,8 +106,9 @@ export class PodRunner {
     while (!signal.aborted) {
       const began = this.#deps.clock.monotonic();
       let ended: Ended | undefined;
+      let fetched: Fetched | undefined;
       try {
-        const fetched = await this.#deps.source.fetch(this.#container.image ?? '');
+        fetched = await this.#fetch();
         this.#set({ digest: fetched.digest });
         const lost = this.#lostCommand(fetched);
         ended = lost ?? await this.#live(fetched);
@@ -100,9 +117,29 @@ export class PodRunner {
         this.#failedToStart(error);
         await this.#pause(this.#backoff.next(began, this.#deps.clock.monotonic()));
         continue;
+      } finally {
+        fetched?.release();
       }
       if (signal.aborted) return;
       if (!(await this.#after(ended, began))) return;
+    }
+  }
+
+  /** Rejects as soon as the pod is to go: what it waits for may be a compiler that takes minutes. */
+  async #fetch(): Promise<Fetched> {
+    const { signal } = this.#stop;
+    const fetching = this.#deps.source.fetch(this.#container.image ?? '', (step) => this.#compiling(step));
+    const gone = Promise.withResolvers<never>();
+    const leave = (): void => gone.reject(signal.reason);
+    signal.addEventListener('abort', leave, { once: true });
+    try {
+      return await Promise.race([fetching, gone.promise]);
+    } catch (error) {
+      // When it comes after all, nobody uses it.
+      fetching.then(({ release }) => release(), () => {});
+      throw error;
+    } finally {
+      signal.removeEventListener('abort', leave);
     }
   }
 
@@ -115,18 +152,19 @@ export class PodRunner {
   }
 
   async #live(fetched: Fetched): Promise<Ended> {
-    const { runtime, transport } = this.#deps;
+    const { runtime, transport, allowHostPaths } = this.#deps;
+    const { podIP, logFolder, volumeFolder, bucketFolder } = this.#place;
+    const { pod } = this;
     const container = this.#container;
-    const env = await resolveEnvironment(this.pod, container, transport);
-    const path = this.#logPath(this.#logNumber);
-    await mkdir(join(this.#deps.logFolder, container.name), { recursive: true });
-    const limit = container.resources?.limits?.['memory'];
-    const workload = await runtime.start({
-      id: this.pod.metadata.uid ?? '', component: fetched.component, env,
-      args: [...(container.command ?? [container.name]), ...(container.args ?? [])],
-      limits: { memoryBytes: limit === undefined ? DEFAULT_MEMORY_BYTES : parseQuantity(limit) ?? DEFAULT_MEMORY_BYTES, requestTimeoutMs: requestTimeout(this.pod) },
-      log: { path, maxBytes: LOG_BYTES }, ...guestNetwork(this.pod),
-    });
+    const { component } = fetched;
+    const kept = readKeptData(transport, pod.metadata.namespace);
+    const request = {
+      pod, container, kind: component.info.kind, podIP, bucketFolder,
+      env: await resolveEnvironment(pod, container, kept), config: await this.#config(kept),
+      mounts: await prepareVolumes(pod, container, { folder: volumeFolder, kept, allowHostPaths }),
+    };
+    await mkdir(join(logFolder, container.name), { recursive: true });
+    const workload = await runtime.start({ id: pod.metadata.uid ?? '', component, log: { path: this.#logPath(this.#logNumber), maxBytes: LOG_BYTES }, ...workloadSpec(request) });
     this.#workload = workload;
     if (this.#stop.signal.aborted) await workload.stop(0);
     this.#set({ state: { is: 'running', startedAt: this.#time() }, started: container.startupProbe === undefined });
@@ -142,6 +180,15 @@ export class PodRunner {
     }
   }
 
+  /** The ConfigMap the pod names for `wasi:config`. */
+  async #config(kept: KeptData): Promise<Readonly<Record<string, string>>> {
+    const { config } = guestSettings(this.pod);
+    if (config === undefined) return {};
+    const found = await kept.text('ConfigMap', config);
+    if (found === undefined) throw new ConfigError(`ConfigMap "${config}" not found`);
+    return found;
+  }
+
   async #liveCommand(workload: Workload): Promise<Ended> {
     this.#set({ ready: true, started: true });
     return { exit: await workload.exited, restart: true };
@@ -154,11 +201,10 @@ export class PodRunner {
     let bad = 0;
     let lastGood = 0;
     workload.onFailure((exit) => {
-      const { requests, failures, inFlight } = workload.stats();
-      const good = requests - failures - inFlight;
+      const good = goodAnswers(workload.stats());
       bad = good > lastGood ? 1 : bad + 1;
       if (good > lastGood) this.#backoff.reset();
-      lastGood = good;
+      lastGood = Math.max(lastGood, good);
       if (bad >= BAD_ENDS) {
         over.resolve({ exit, restart: true });
         return;
@@ -204,9 +250,14 @@ export class PodRunner {
     return true;
   }
 
+  #compiling(step: string): void {
+    const message = step === 'waiting' ? 'waiting until another component is compiled' : `its component is compiled for this node: ${step}`;
+    if (!this.#stop.signal.aborted) this.#set({ state: { is: 'waiting', reason: 'Compiling', message }, ready: false });
+  }
+
   #failedToStart(error: unknown): void {
     const message = error instanceof Error ? error.message : String(error);
-    const reason = error instanceof ImageError ? error.code : error instanceof EnvironmentError ? 'CreateContainerConfigError' : isRuntimeError(error) ? error.code : 'CreateContainerError';
+    const reason = error instanceof ImageError ? error.code : error instanceof ConfigError ? 'CreateContainerConfigError' : isRuntimeError(error) ? error.code : 'CreateContainerError';
     this.#set({ state: { is: 'waiting', reason, message }, ready: false });
     this.#deps.record(this.pod, 'Warning', 'Failed', `Error: ${reason}: ${message}`);
   }
@@ -223,7 +274,7 @@ export class PodRunner {
   }
 
   #logPath(number: number): string {
-    return join(this.#deps.logFolder, this.#container.name, `${number}.log`);
+    return join(this.#place.logFolder, this.#container.name, `${number}.log`);
   }
 
   #time(): string {
@@ -240,14 +291,11 @@ export class PodRunner {
   }
 }
 
-function requestTimeout(pod: Pod): number {
-  const [, amount, unit] = /^(\d+(?:\.\d+)?)(ms|s|m)$/.exec(pod.metadata.annotations?.['copepod.dev/request-timeout'] ?? '') ?? [];
-  if (amount === undefined) return DEFAULT_REQUEST_TIMEOUT_MS;
-  return Number(amount) * (unit === 'ms' ? 1 : unit === 's' ? 1000 : 60_000);
-}
-
-/** Names a guest may use for Services, as a Kubernetes pod would, and what else it may reach. */
-function guestNetwork(pod: Pod): { readonly searchDomains: readonly string[]; readonly egress: readonly string[] } {
-  const egress = (pod.metadata.annotations?.['copepod.dev/egress'] ?? '').split(',').map((entry) => entry.trim()).filter((entry) => entry !== '');
-  return { searchDomains: [`${pod.metadata.namespace}.svc.cluster.local`, 'svc.cluster.local', 'cluster.local'], egress };
+/**
+ * Requests that ended well: never too many, since the one that just failed may still be in flight. One instance may take several requests with it and counts as
+ * one failure, so what was answered with an error is no good answer either.
+ */
+function goodAnswers({ requests, failures, inFlight, byClass }: WorkloadStats): number {
+  const answered = byClass.slice(0, 4).reduce((sum, count) => sum + count, 0);
+  return Math.min(requests - failures - inFlight, answered);
 }

@@ -1,3 +1,6 @@
 // The only door to the engine: the rest of the agent sees what is named here.
-export type { Component, Exit, ListenerFailure, Proxy, RoutingTable, Runtime, ServiceRoute, Workload } from '@copepod/runtime';
-export { isRuntimeError, openRuntime } from '@copepod/runtime';
+export type {
+  Bucket, Component, EngineInfo, Exit, ExitReason, Grants, LimitName, Limits, ListenerFailure, ListenGrant, Mount, Proxy, Reuse, RoutingTable, Runtime, ServiceRoute, Workload,
+  WorkloadKind, WorkloadSpec, WorkloadStats,
+} from '@copepod/runtime';
+export { DEFAULT_LIMITS, isRuntimeError, NO_GRANTS, openRuntime } from '@copepod/runtime';

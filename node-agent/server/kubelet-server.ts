@@ -1,11 +1,12 @@
-// What the API server asks an agent: `GET /containerLogs/<namespace>/<pod>/<container>` and `/healthz`. HTTPS; only a certificate of the
-// cluster's CA that names the API server is let in.
+// What the API server asks an agent: `GET /containerLogs/<namespace>/<pod>/<container>`, `/metrics` and `/healthz`. HTTPS; only a certificate
+// of the cluster's CA that names the API server is let in.
 
 import { createServer, type Server } from 'node:https';
 import type { ServerResponse } from 'node:http';
 import type { TLSSocket } from 'node:tls';
 import type { Clock } from '@copepod/client/clock';
 import { type LogQuery, readLog } from '../logs/index.ts';
+import { CONTENT_TYPE } from '../metrics/index.ts';
 
 export interface LoggedPod {
   log(previous: boolean): string | undefined;
@@ -16,11 +17,13 @@ export interface KubeletServerOptions {
   readonly tls: { readonly cert: string; readonly key: string; readonly ca: string };
   readonly clock: Clock;
   readonly find: (namespace: string, pod: string) => LoggedPod | undefined;
+  /** As text for Prometheus. */
+  readonly metrics: () => string;
 }
 
 const API_SERVER = 'copepod-apiserver';
 
-export function createKubeletServer({ tls, clock, find }: KubeletServerOptions): Server {
+export function createKubeletServer({ tls, clock, find, metrics }: KubeletServerOptions): Server {
   return createServer({ ...tls, requestCert: true, rejectUnauthorized: true }, (request, response) => {
     if ((request.socket as TLSSocket).getPeerCertificate().subject.CN !== API_SERVER) {
       refuse(response, 403, 'only the API server may ask this');
@@ -29,6 +32,11 @@ export function createKubeletServer({ tls, clock, find }: KubeletServerOptions):
     const url = new URL(request.url ?? '/', 'https://agent');
     if (url.pathname === '/healthz') {
       response.end('ok');
+      return;
+    }
+    if (url.pathname === '/metrics') {
+      response.writeHead(200, { 'content-type': CONTENT_TYPE });
+      response.end(metrics());
       return;
     }
     const [, root, namespace = '', pod = ''] = url.pathname.split('/').map(decodeURIComponent);

@@ -2,7 +2,7 @@
 
 export const RUNTIME_ERROR_CODES = [
   'NotWasm', 'Truncated', 'NotAComponent', 'UnsupportedImport', 'NoEntryPoint', 'CompileFailed', 'IncompatibleArtifact',
-  'AlreadyExists', 'LimitTooSmall', 'Trap', 'OOMKilled', 'DeadlineExceeded', 'Stopped', 'NoResponse',
+  'TooComplex', 'AlreadyExists', 'LimitTooSmall', 'BadGrant', 'Unsupported', 'Trap', 'OOMKilled', 'DeadlineExceeded', 'Stopped', 'NoResponse', 'RequestTooLarge', 'HeadersTooLarge',
   'PortInUse', 'PermissionDenied', 'AddressUnavailable', 'Overloaded', 'BadCertificate', 'AddonMissing', 'Io', 'Internal',
 ] as const;
 

@@ -1,14 +1,22 @@
 // The contract of a WebAssembly engine as its user sees it; an adapter proves itself by `suite.ts`.
 // Nothing here may name a pod or any other object of the API.
 
+import type { Grants } from './grants.ts';
+import type { LimitName, Limits, Reuse } from './limits.ts';
+
 /** What a component is for, decided by what it exports. */
 export type WorkloadKind = 'service' | 'command';
 
 export interface EngineInfo {
-  readonly name: 'wasmtime' | 'jco';
+  /** `pulley`: wasmtime's interpreter. */
+  readonly name: 'wasmtime' | 'pulley' | 'jco';
   readonly version: string;
   /** Changes whenever compiled artefacts of another engine, version or tuning must not be loaded. Safe as a file name. */
   readonly compatibility: string;
+  /** Instances that may live at once; undefined: the engine has no pool. */
+  readonly capacity: number | undefined;
+  /** Ed25519, of the key that signs what this engine compiles; undefined: it signs nothing. */
+  readonly publicKey: Uint8Array | undefined;
 }
 
 export interface ComponentInfo {
@@ -23,13 +31,6 @@ export interface Component {
   readonly info: ComponentInfo;
 }
 
-export interface WorkloadLimits {
-  /** All linear memories of one instance together, bytes. */
-  readonly memoryBytes: number;
-  /** Wall time of one request (service), milliseconds. A command has none. */
-  readonly requestTimeoutMs: number;
-}
-
 export interface LogTarget {
   /** Appended to, created at the first line; parent directories exist. One line: `<RFC3339Nano> stdout|stderr F|P <text>`. */
   readonly path: string;
@@ -41,14 +42,14 @@ export interface WorkloadSpec {
   /** Unique in this runtime; routes name it. */
   readonly id: string;
   readonly component: Component;
-  readonly args: readonly string[];
-  readonly env: Readonly<Record<string, string>>;
-  readonly limits: WorkloadLimits;
+  readonly grants: Grants;
+  readonly limits: Limits;
+  readonly reuse: Reuse;
+  /** Fresh instances made ready before a request asks for them, off its path (service only). */
+  readonly warm: number;
+  /** A line in the log for each request. */
+  readonly accessLog: boolean;
   readonly log: LogTarget;
-  /** Appended to host names of its own requests that are not found as they are, e.g. `default.svc.cluster.local`. */
-  readonly searchDomains: readonly string[];
-  /** `host:port` (or `*.suffix:port`) its own requests may reach beside Services. */
-  readonly egress: readonly string[];
 }
 
 export type ExitReason = 'Completed' | 'Error' | 'Trap' | 'OOMKilled' | 'DeadlineExceeded' | 'Stopped';
@@ -61,13 +62,30 @@ export interface Exit {
   readonly message: string;
 }
 
+/** Counted since the workload was started, and read without holding up what it counts: no two of them are of the same moment. */
 export interface WorkloadStats {
   readonly requests: number;
   readonly inFlight: number;
+  /** Answers by status class, 1xx to 5xx. */
+  readonly byClass: readonly number[];
+  /** Bucket i: requests answered in less than 2^i microseconds, and not less than half of it. */
+  readonly latency: readonly number[];
+  /** Of all answers together. */
+  readonly latencyMicros: number;
+  /** Instances made. */
+  readonly instances: number;
   /** Instances that ended other than well. */
   readonly failures: number;
+  readonly failuresByReason: Readonly<Partial<Record<ExitReason, number>>>;
   /** Bytes; largest linear memory total any instance reached. */
   readonly memoryHighWater: number;
+  /** CPU time of its guests. */
+  readonly cpuNanos: number;
+  /** Of bodies. */
+  readonly bytesIn: number;
+  readonly bytesOut: number;
+  /** How often each limit was met; what was never met may be absent. */
+  readonly limitHits: Readonly<Partial<Record<LimitName, number>>>;
 }
 
 export interface ProbeRequest {
@@ -81,7 +99,10 @@ export interface Workload {
   readonly kind: WorkloadKind;
   /** Command: resolves when it ends. Service: resolves with `Stopped` after `stop`. Never rejects. */
   readonly exited: Promise<Exit>;
-  /** Called once for each request whose instance trapped, ran out of memory or out of time (service only); one listener. */
+  /**
+   * Called for each instance that trapped, ran out of memory or out of time (service only), and for each request that ran out of time in an instance which answers
+   * several; one listener.
+   */
   onFailure(listener: (failure: Exit) => void): void;
   /** One in-process GET to a fresh instance (service only); its status code. Rejects with RuntimeError. Does not call onFailure. */
   probe(request: ProbeRequest): Promise<number>;
@@ -148,11 +169,15 @@ export interface Runtime {
   readonly engine: EngineInfo;
   /** Validates a file: RuntimeError NotWasm, Truncated, NotAComponent, UnsupportedImport, NoEntryPoint or Io. */
   inspect(file: string): Promise<ComponentInfo>;
-  /** Compiles `file` to `output`, written to a temporary name in the same directory and renamed. Same errors as inspect, and CompileFailed. */
-  compile(file: string, output: string): Promise<void>;
-  /** Loads what `compile` wrote. RuntimeError IncompatibleArtifact when it was made by another engine, version or tuning. */
+  /**
+   * Compiles a component, or a core module of preview 1, to `output`, written to a temporary name in the same directory and renamed. `onProgress` hears what is
+   * being done: `waiting`, `inspecting`, `compiling`, `writing`. Same errors as inspect, and CompileFailed, which is also what one gets that takes more time
+   * or memory than compiling may.
+   */
+  compile(file: string, output: string, onProgress?: (step: string) => void): Promise<void>;
+  /** Loads what `compile` wrote. RuntimeError IncompatibleArtifact when it was changed, or made by another engine, version, tuning or signer; TooComplex. */
   load(compiled: string): Promise<Component>;
-  /** RuntimeError AlreadyExists, LimitTooSmall. A service is ready to be routed to when this resolves; a command is running. */
+  /** RuntimeError AlreadyExists, LimitTooSmall, BadGrant, Unsupported (what this engine cannot grant or hold), Overloaded. A service is ready to be routed to when this resolves; a command is running. */
   start(spec: WorkloadSpec): Promise<Workload>;
   /** One proxy per runtime. RuntimeError PortInUse, PermissionDenied, AddressUnavailable, BadCertificate. */
   openProxy(options: ProxyOptions): Promise<Proxy>;

@@ -1,14 +1,25 @@
 //! The engine as a Node addon. Types cross here and nothing is decided. Errors cross as values, which the façade
 //! turns into exceptions in one place.
 
+mod compiler;
+mod spec;
+mod stats;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use copepod_engine as engine;
 use engine::{EngineError, ErrorCode};
-use napi::bindgen_prelude::{Either, Function};
+use napi::bindgen_prelude::{Buffer, Either, Function};
 use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
 use napi_derive::napi;
+
+use spec::BindingSpec;
+use stats::BindingStats;
+
+/// Node's process shares its allocator with nobody here: what the engine allocates for each request is small and short-lived.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// What went wrong: one of the façade's codes, and words for people.
 #[napi(object)]
@@ -50,45 +61,6 @@ pub struct BindingExit {
 impl From<engine::Exit> for BindingExit {
     fn from(exit: engine::Exit) -> Self {
         Self { reason: exit.reason.as_str().into(), exit_code: exit.exit_code, message: exit.message }
-    }
-}
-
-#[napi(object)]
-pub struct BindingStats {
-    pub requests: f64,
-    pub in_flight: f64,
-    pub failures: f64,
-    pub memory_high_water: f64,
-}
-
-#[napi(object)]
-pub struct BindingSpec {
-    pub id: String,
-    pub args: Vec<String>,
-    pub env: Vec<Vec<String>>,
-    pub memory_bytes: f64,
-    pub request_timeout_ms: f64,
-    pub log_path: String,
-    pub log_max_bytes: f64,
-    pub search_domains: Vec<String>,
-    pub egress: Vec<String>,
-}
-
-impl From<BindingSpec> for engine::WorkloadSpec {
-    fn from(spec: BindingSpec) -> Self {
-        let pair = |pair: Vec<String>| {
-            let mut pair = pair.into_iter();
-            (pair.next().unwrap_or_default(), pair.next().unwrap_or_default())
-        };
-        Self {
-            id: spec.id,
-            args: spec.args,
-            env: spec.env.into_iter().map(pair).collect(),
-            memory_bytes: spec.memory_bytes as usize,
-            request_timeout: millis(spec.request_timeout_ms),
-            log: engine::LogTarget { path: spec.log_path.into(), max_bytes: spec.log_max_bytes as u64 },
-            network: Arc::new(engine::Network { search_domains: spec.search_domains, egress: spec.egress }),
-        }
     }
 }
 
@@ -189,33 +161,66 @@ pub struct BindingProxy {
     proxy: engine::Proxy,
 }
 
+#[napi(object)]
+pub struct BindingOptions {
+    pub interpreter: bool,
+    /// 32 bytes.
+    pub signing_seed: Option<Buffer>,
+    /// 32 bytes each.
+    pub trusted_keys: Vec<Buffer>,
+}
+
 #[napi]
-pub fn open_engine() -> Either<BindingEngine, BindingError> {
-    either(engine::Engine::new().map(|engine| BindingEngine { engine: Arc::new(engine) }))
+pub fn open_engine(options: BindingOptions) -> Either<BindingEngine, BindingError> {
+    let options = engine::EngineOptions {
+        interpreter: options.interpreter,
+        signing_seed: options.signing_seed.map(Vec::from),
+        trusted_keys: options.trusted_keys.into_iter().map(Vec::from).collect(),
+    };
+    either(engine::Engine::new(&options).map(|engine| BindingEngine { engine: Arc::new(engine) }))
 }
 
 /// Validates a file without compiling it.
 #[napi]
 pub async fn inspect(file: String) -> Either<BindingInfo, BindingError> {
-    either(blocking(move || engine::inspect(&read(&file)?).map(|info| BindingInfo::from(&info))).await)
+    let work = move || {
+        let bytes = read(&file)?;
+        let adapted = engine::adapt(&bytes)?;
+        engine::inspect(adapted.as_deref().unwrap_or(&bytes)).map(|info| BindingInfo::from(&info))
+    };
+    either(blocking(work).await)
 }
 
 #[napi]
 impl BindingEngine {
     #[napi(getter)]
     pub fn compatibility(&self) -> String {
-        self.engine.compatibility().into()
+        self.engine.compatibility()
     }
 
-    /// Compiles `file` into `output`, which must not exist yet; the façade renames it into place.
+    /// Instances that may live at once.
+    #[napi(getter)]
+    pub fn capacity(&self) -> u32 {
+        self.engine.capacity()
+    }
+
+    #[napi(getter)]
+    pub fn public_key(&self) -> Buffer {
+        self.engine.public_key().into()
+    }
+
+    /// What the compiler's process is told of this engine.
+    #[napi(getter)]
+    pub fn compiler_options(&self) -> Vec<String> {
+        let (pool, code) = self.engine.compiler_options();
+        vec![pool.into(), code.into()]
+    }
+
+    /// Signs what the compiler's process left, and syncs it to disk.
     #[napi]
-    pub async fn compile(&self, file: String, output: String) -> Option<BindingError> {
+    pub async fn seal(&self, file: String, image_bytes: f64) -> Option<BindingError> {
         let engine = self.engine.clone();
-        let work = move || {
-            let code = engine.compile(&read(&file)?)?;
-            std::fs::write(&output, code).map_err(|error| EngineError::new(ErrorCode::Io, format!("{output}: {error}")))
-        };
-        blocking(work).await.err().map(BindingError::from)
+        blocking(move || engine.seal(file.as_ref(), image_bytes as u64)).await.err().map(BindingError::from)
     }
 
     #[napi]
@@ -237,13 +242,14 @@ impl BindingEngine {
         let listener = Box::new(move |exit: engine::Exit| {
             failures.call(exit.into(), ThreadsafeFunctionCallMode::NonBlocking);
         });
-        let service = self.engine.service(&component.component, spec.into(), listener);
+        let service = spec.into_engine().and_then(|spec| self.engine.service(&component.component, spec, listener));
         Ok(either(service.map(|service| BindingService { service })))
     }
 
     #[napi]
     pub async fn start_command(&self, component: &BindingComponent, spec: BindingSpec) -> Either<BindingCommand, BindingError> {
-        either(self.engine.command(&component.component, spec.into()).map(|command| BindingCommand { command }))
+        let command = spec.into_engine().and_then(|spec| self.engine.command(&component.component, spec));
+        either(command.map(|command| BindingCommand { command }))
     }
 
     /// `gateway`: `ip:port`, or none. `node_port_host`: an IP address.
@@ -277,13 +283,7 @@ impl BindingComponent {
 impl BindingService {
     #[napi]
     pub fn stats(&self) -> BindingStats {
-        let stats = self.service.stats();
-        BindingStats {
-            requests: stats.requests as f64,
-            in_flight: stats.in_flight as f64,
-            failures: stats.failures as f64,
-            memory_high_water: stats.memory_high_water as f64,
-        }
+        self.service.stats().into()
     }
 
     #[napi]
@@ -302,6 +302,11 @@ impl BindingService {
 
 #[napi]
 impl BindingCommand {
+    #[napi]
+    pub fn stats(&self) -> BindingStats {
+        self.command.stats().into()
+    }
+
     #[napi]
     pub async fn exited(&self) -> BindingExit {
         self.command.exited().await.into()

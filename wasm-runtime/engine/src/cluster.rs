@@ -3,7 +3,6 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
-use std::time::Duration;
 
 use arc_swap::{ArcSwap, Guard};
 use bytes::Bytes;
@@ -11,10 +10,8 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderName, HeaderValue, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Empty, Full};
 use hyper::body::Body;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use wasmtime_wasi_http::WasiBody;
 
-use crate::engine::MAX_INSTANCES;
 use crate::error::{EngineError, ErrorCode};
 use crate::routes::{Backends, Routes};
 use crate::service::Service;
@@ -24,12 +21,17 @@ use crate::tunnel::{Refused, TunnelClient};
 pub const HOPS: HeaderName = HeaderName::from_static("copepod-hops");
 /// Between nodes: which workload a request is for.
 pub const WORKLOAD: HeaderName = HeaderName::from_static("copepod-workload");
+/// Milliseconds the request that this one is made for has left.
+pub const DEADLINE: HeaderName = HeaderName::from_static("copepod-deadline");
+/// W3C Trace Context.
+pub const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+/// What only this cluster may say; from outside it would be a way in.
+pub const INTERNAL: [HeaderName; 3] = [HOPS, WORKLOAD, DEADLINE];
 
 pub struct Cluster {
     routes: ArcSwap<Routes>,
     services: RwLock<HashMap<String, Arc<Service>>>,
     tunnel: OnceLock<TunnelClient>,
-    instances: Arc<Semaphore>,
 }
 
 impl Cluster {
@@ -38,7 +40,6 @@ impl Cluster {
             routes: ArcSwap::default(),
             services: RwLock::default(),
             tunnel: OnceLock::new(),
-            instances: Arc::new(Semaphore::new(MAX_INSTANCES as usize)),
         })
     }
 
@@ -71,19 +72,6 @@ impl Cluster {
         self.services.read().unwrap_or_else(PoisonError::into_inner).get(id).cloned()
     }
 
-    /// Room for one instance in the pool; waits at most `patience`. Errors: Overloaded.
-    pub(crate) async fn instance(&self, patience: Duration) -> Result<OwnedSemaphorePermit, EngineError> {
-        let overloaded = || EngineError::new(ErrorCode::Overloaded, format!("all {MAX_INSTANCES} instances of this node are busy"));
-        let permit = tokio::time::timeout(patience, self.instances.clone().acquire_owned()).await.map_err(|_| overloaded())?;
-        permit.map_err(|_| overloaded())
-    }
-
-    /// Room for one instance, or Overloaded.
-    pub(crate) fn try_instance(&self) -> Result<OwnedSemaphorePermit, EngineError> {
-        let overloaded = |_| EngineError::new(ErrorCode::Overloaded, format!("all {MAX_INSTANCES} instances of this node are busy"));
-        self.instances.clone().try_acquire_owned().map_err(overloaded)
-    }
-
     /// Hands a request to the first endpoint in turn that takes it. An endpoint that is going, or a node that does not answer, costs a
     /// request nothing as long as none of its body has been sent and no workload may have acted on it already.
     pub(crate) async fn send(&self, backends: &Backends, request: Request<WasiBody>) -> Response<WasiBody> {
@@ -92,7 +80,7 @@ impl Cluster {
         for endpoint in backends.in_turn() {
             let Some(node) = &endpoint.node else {
                 let Some(in_flight) = self.service(&endpoint.workload).and_then(|service| service.admit()) else { continue };
-                return Service::handle(in_flight, pending).await.unwrap_or_else(|error| failure(&error));
+                return Service::handle(in_flight, pending).await;
             };
             let Some(tunnel) = self.tunnel.get() else { continue };
             let Ok(connection) = tunnel.connect(node).await else { continue };
@@ -130,6 +118,8 @@ pub(crate) fn failure(error: &EngineError) -> Response<WasiBody> {
     let status = match error.code {
         ErrorCode::DeadlineExceeded => StatusCode::GATEWAY_TIMEOUT,
         ErrorCode::Stopped | ErrorCode::Overloaded => StatusCode::SERVICE_UNAVAILABLE,
+        ErrorCode::RequestTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+        ErrorCode::HeadersTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
         _ => StatusCode::BAD_GATEWAY,
     };
     plain(status, format!("{}: {}\n", error.code.as_str(), error.message))

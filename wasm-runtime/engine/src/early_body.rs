@@ -2,7 +2,7 @@
 //! another thread costs more than their whole work. A guest never depends on who reads its body: one that has to wait gets a task of its own.
 
 use std::collections::VecDeque;
-use std::future::{Future, poll_fn};
+use std::future::poll_fn;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -11,47 +11,59 @@ use http_body_util::BodyExt;
 use hyper::body::{Body, Frame, SizeHint};
 use wasmtime_wasi_http::{Error, WasiBody};
 
-use crate::exit::Exit;
-
-pub type Guest = Pin<Box<dyn Future<Output = Exit> + Send>>;
+use crate::body::Allowance;
+use crate::guest::{Guest, spawn, spawn_busy, was_busy};
 
 /// No more than this is held for a client that may not read it.
 const EARLY_BYTES: usize = 64 * 1024;
 
 /// Runs the guest for as long as it has something to do or to send. Returns what it sent, and the rest that is still to come.
-pub async fn run_early(mut guest: Guest, mut body: WasiBody) -> WasiBody {
+pub async fn run_early(guest: Option<Guest>, body: WasiBody, mut allowance: Allowance) -> WasiBody {
     let mut frames = VecDeque::new();
     let mut held = 0;
-    let ended = poll_fn(|context| {
+    let mut busy = false;
+    let mut guest = guest;
+    let mut rest = Some(body);
+    poll_fn(|context| {
         loop {
-            let exited = guest.as_mut().poll(context).is_ready();
-            let before = held;
-            while held <= EARLY_BYTES {
-                match Pin::new(&mut body).poll_frame(context) {
-                    Poll::Ready(Some(frame)) => {
-                        held += 1 + frame.as_ref().ok().and_then(Frame::data_ref).map_or(0, Bytes::len);
-                        frames.push_back(frame);
-                    }
-                    Poll::Ready(None) => return Poll::Ready((exited, true)),
-                    Poll::Pending => break,
+            if let Some(running) = &mut guest {
+                if running.as_mut().poll(context).is_ready() {
+                    guest = None;
+                } else {
+                    busy = was_busy();
                 }
             }
-            if exited || held == before || held > EARLY_BYTES {
-                return Poll::Ready((exited, false));
+            let before = (held, rest.is_some());
+            while let Some(body) = &mut rest
+                && held <= EARLY_BYTES
+            {
+                let Poll::Ready(frame) = allowance.poll(body, context) else { break };
+                // A guest may wait for its body to be taken: it is let go at once, and the guest asked again.
+                if !matches!(frame, Some(Ok(_))) {
+                    rest = None;
+                }
+                if let Some(frame) = frame {
+                    held += 1 + frame.as_ref().ok().and_then(Frame::data_ref).map_or(0, Bytes::len);
+                    frames.push_back(frame);
+                }
+            }
+            if guest.is_none() || (held, rest.is_some()) == before || held > EARLY_BYTES || busy {
+                return Poll::Ready(());
             }
         }
     })
     .await;
-    let (exited, complete) = ended;
-    if !exited {
-        tokio::spawn(guest);
+    match guest {
+        Some(guest) if busy => spawn_busy(guest),
+        Some(guest) => spawn(guest),
+        None => {}
     }
-    EarlyBody { frames, rest: (!complete).then_some(body) }.boxed_unsync()
+    EarlyBody { frames, rest: rest.map(|body| (body, allowance)) }.boxed_unsync()
 }
 
 struct EarlyBody {
     frames: VecDeque<Result<Frame<Bytes>, Error>>,
-    rest: Option<WasiBody>,
+    rest: Option<(WasiBody, Allowance)>,
 }
 
 impl Body for EarlyBody {
@@ -60,13 +72,17 @@ impl Body for EarlyBody {
 
     fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
         if let Some(frame) = self.frames.pop_front() {
+            if frame.is_err() {
+                self.rest = None;
+            }
             return Poll::Ready(Some(frame));
         }
-        self.rest.as_mut().map_or(Poll::Ready(None), |rest| Pin::new(rest).poll_frame(context))
+        let Some((rest, allowance)) = &mut self.rest else { return Poll::Ready(None) };
+        allowance.poll(rest, context)
     }
 
     fn is_end_stream(&self) -> bool {
-        self.frames.is_empty() && self.rest.as_ref().is_none_or(Body::is_end_stream)
+        self.frames.is_empty() && self.rest.as_ref().is_none_or(|(rest, _)| rest.is_end_stream())
     }
 
     fn size_hint(&self) -> SizeHint {

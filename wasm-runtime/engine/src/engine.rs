@@ -1,243 +1,229 @@
-//! The engine: one wasmtime configuration, its linker, its epoch clock, and the artefacts made for exactly this configuration.
+//! The engine: wasmtime configurations, their linkers, and what is shared by all workloads.
 
-use std::collections::hash_map::DefaultHasher;
-use std::hash::{Hash, Hasher};
+use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
-use wasmtime::component::{Component as Compiled, InstancePre, Linker};
-use wasmtime::{Config, InstanceAllocationStrategy, PoolingAllocationConfig, Store};
+use wasmtime::component::{Component as Compiled, Linker};
 
+use crate::artifact::{Description, Trust, seal, verify};
+use crate::capabilities;
 use crate::cluster::Cluster;
 use crate::command::Command;
+use crate::compiler;
+use crate::cpu::EpochClock;
 use crate::error::{EngineError, ErrorCode};
-use crate::host::{Host, MAX_TABLE_ELEMENTS};
-use crate::inspect::{ComponentInfo, WorkloadKind, inspect};
-use crate::logs::{LogWriter, WorkloadLog};
+use crate::exit::Exit;
+use crate::host::Host;
+use crate::image::{Image, Upkeep, map};
+use crate::inspect::{ComponentInfo, WorkloadKind};
+use crate::limits::{MAX_TABLE_ELEMENTS, WASM_PAGE};
+use crate::logs::LogWriter;
+use crate::room::Room;
 use crate::service::Service;
-use crate::{WorkloadSpec, exit::Exit};
+use crate::tuning::{MAX_MEMORIES, MAX_TABLES, Pool, Tuning, memory_bytes};
+use crate::workload::{Shared, Workload, WorkloadSpec};
 
-/// How often a busy guest is made to yield, which bounds both its unfairness and how late a deadline is noticed.
-const EPOCH_TICK: Duration = Duration::from_millis(10);
-/// Instances alive at once; further requests wait for one to end.
-pub(crate) const MAX_INSTANCES: u32 = 1000;
-/// What one component may be made of. The pool holds this much for each instance, so that no component takes a neighbour's share.
-const MAX_CORE_INSTANCES: u32 = 20;
-const MAX_MEMORIES: u32 = 4;
-const MAX_TABLES: u32 = 10;
-/// Largest limit a workload may ask for.
-const MAX_MEMORY_BYTES: usize = 1 << 30;
-/// Address space a memory reserves: with 4 GiB and the default guard no bounds check is compiled. Only address space, never memory.
-const MEMORY_RESERVATION: u64 = 4 << 30;
-/// What an instance's slot keeps mapped between two uses, so that a small guest faults no pages in (64 KiB as measured with a 6 KB guest).
-const KEEP_RESIDENT: usize = 64 * 1024;
+/// Instances at once where there is no pool that bounds them.
+const ON_DEMAND_INSTANCES: u32 = 512;
+
+#[derive(Clone, Debug, Default)]
+pub struct EngineOptions {
+    /// Runs Pulley bytecode instead of machine code: slower, and wherever Rust runs.
+    pub interpreter: bool,
+    /// 32 bytes from which the key is made that signs what this engine compiles; none: a key of this process alone.
+    pub signing_seed: Option<Vec<u8>>,
+    /// Ed25519 public keys whose compiled files are loaded beside the engine's own.
+    pub trusted_keys: Vec<Vec<u8>>,
+}
 
 pub struct Engine {
-    wasmtime: wasmtime::Engine,
-    linker: Linker<Host>,
+    /// For WASI 0.2: without the bookkeeping of concurrent tasks.
+    plain: Arc<Lane>,
+    /// For WASI 0.3.
+    concurrent: Arc<Lane>,
+    upkeep: Arc<Upkeep>,
+    tuning: Tuning,
+    trust: Trust,
     logs: LogWriter,
+    shared: Arc<Shared>,
+}
+
+/// One configuration of wasmtime, with its pool.
+pub(crate) struct Lane {
+    pub wasmtime: wasmtime::Engine,
+    pub linker: Linker<Host>,
+    room: Arc<Room>,
     compatibility: String,
-    cluster: Arc<Cluster>,
+}
+
+impl Lane {
+    fn open(tuning: &Tuning, concurrent: bool) -> wasmtime::Result<Self> {
+        let wasmtime = wasmtime::Engine::new(&tuning.config(concurrent))?;
+        let mut linker = Linker::new(&wasmtime);
+        capabilities::link(&mut linker, concurrent)?;
+        wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut linker)?;
+        if concurrent {
+            wasmtime_wasi_http::p3::add_to_linker(&mut linker)?;
+        }
+        let places = tuning.slots(concurrent).unwrap_or(ON_DEMAND_INSTANCES);
+        let compatibility = compiler::compatibility(&wasmtime);
+        Ok(Self { wasmtime, linker, room: Arc::new(Room::new(places)), compatibility })
+    }
 }
 
 /// Compiled and pre-linked; shared by every workload started from it.
 #[derive(Clone)]
 pub struct Component {
     pub info: Arc<ComponentInfo>,
-    pre: InstancePre<Host>,
+    pub(crate) image: Arc<Image>,
+    pub(crate) room: Arc<Room>,
+    /// Places one instance takes in the pool.
+    pub(crate) weight: u32,
+    table_elements: u64,
+    memory_bytes: u64,
 }
 
 impl Engine {
-    /// One for each process. Errors: Internal when the machine refuses the address space.
-    pub fn new() -> Result<Self, EngineError> {
-        let internal = |error: wasmtime::Error| EngineError::new(ErrorCode::Internal, format!("wasmtime does not start: {error:#}"));
-        let wasmtime = wasmtime::Engine::new(&configuration()).map_err(internal)?;
-        let mut linker = Linker::new(&wasmtime);
-        wasmtime_wasi::p2::add_to_linker_async(&mut linker).map_err(internal)?;
-        wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut linker).map_err(internal)?;
-        wasmtime_wasi::p3::add_to_linker(&mut linker).map_err(internal)?;
-        wasmtime_wasi_http::p3::add_to_linker(&mut linker).map_err(internal)?;
+    /// One for each process. Takes the largest pool the machine grants. Errors: Internal when it grants none, BadCertificate.
+    pub fn new(options: &EngineOptions) -> Result<Self, EngineError> {
+        let trust = Trust::new(options.signing_seed.as_deref(), options.trusted_keys.clone())?;
+        let mut refused = None;
+        for tuning in Tuning::ladder(memory_bytes(), options.interpreter) {
+            match Lane::open(&tuning, false).and_then(|plain| Ok((plain, Lane::open(&tuning, true)?))) {
+                Ok((plain, concurrent)) => return Self::with(tuning, plain, concurrent, trust),
+                Err(error) => refused = Some(error),
+            }
+        }
+        let why = refused.map_or_else(String::new, |error| format!("{error:#}"));
+        Err(EngineError::new(ErrorCode::Internal, format!("wasmtime does not start on this machine: {why}")))
+    }
+
+    fn with(tuning: Tuning, plain: Lane, concurrent: Lane, trust: Trust) -> Result<Self, EngineError> {
         let io = |error: std::io::Error| EngineError::new(ErrorCode::Internal, format!("no thread to be had: {error}"));
-        let weak = wasmtime.weak();
-        std::thread::Builder::new()
-            .name("copepod-epoch".into())
-            .spawn(move || {
-                while let Some(engine) = weak.upgrade() {
-                    engine.increment_epoch();
-                    drop(engine);
-                    std::thread::sleep(EPOCH_TICK);
-                }
-            })
-            .map_err(io)?;
-        let mut hasher = DefaultHasher::new();
-        wasmtime.precompile_compatibility_hash().hash(&mut hasher);
-        let compatibility = format!("wasmtime-48-{:016x}", hasher.finish());
-        Ok(Self { wasmtime, linker, logs: LogWriter::start().map_err(io)?, compatibility, cluster: Cluster::new() })
+        let (plain, concurrent, upkeep) = (Arc::new(plain), Arc::new(concurrent), Arc::new(Upkeep::new(memory_bytes())));
+        let lanes = [Arc::downgrade(&plain), Arc::downgrade(&concurrent)];
+        let weak = vec![plain.wasmtime.weak(), concurrent.wasmtime.weak()];
+        let keeper = upkeep.clone();
+        let clock = EpochClock::start(weak, move |moment| keeper.clone().shrink(&lanes, moment)).map_err(io)?;
+        let shared = Arc::new(Shared { cluster: Cluster::new(), clock, stores: Default::default() });
+        Ok(Self { plain, concurrent, upkeep, tuning, trust, logs: LogWriter::start().map_err(io)?, shared })
     }
 
     /// Where this engine's requests go.
     pub fn cluster(&self) -> &Arc<Cluster> {
-        &self.cluster
+        &self.shared.cluster
     }
 
-    /// Names the configuration artefacts are made for; safe as a file name.
-    pub fn compatibility(&self) -> &str {
-        &self.compatibility
+    /// Names the configuration compiled files are made for; safe as a file name.
+    pub fn compatibility(&self) -> String {
+        format!("wasmtime-48-{}-{}", self.plain.compatibility, self.concurrent.compatibility)
     }
 
-    /// Compiles a component to machine code. Errors: those of `inspect`, CompileFailed.
-    pub fn compile(&self, bytes: &[u8]) -> Result<Vec<u8>, EngineError> {
-        let info = inspect(bytes)?;
-        let code = self
-            .wasmtime
-            .precompile_component(bytes)
-            .map_err(|error| EngineError::new(ErrorCode::CompileFailed, format!("cannot compile: {error:#}")))?;
-        Ok(artifact::write(&self.compatibility, &info, &code))
+    /// `pooled` or `on-demand`, `native` or `pulley`: what the compiler's process is told.
+    pub fn compiler_options(&self) -> (&'static str, &'static str) {
+        let pool = if self.tuning.pool == Pool::OnDemand { "on-demand" } else { "pooled" };
+        (pool, if self.tuning.interpreter { "pulley" } else { "native" })
     }
 
-    /// Loads what `compile` returned. Errors: IncompatibleArtifact, UnsupportedImport, Io.
-    pub fn load(&self, file: &Path) -> Result<Component, EngineError> {
-        let bytes = std::fs::read(file).map_err(|error| EngineError::new(ErrorCode::Io, format!("{}: {error}", file.display())))?;
-        let foreign = |why: &str| EngineError::new(ErrorCode::IncompatibleArtifact, format!("{}: {why}; compile the component again", file.display()));
-        let (info, code) = artifact::read(&self.compatibility, &bytes).map_err(foreign)?;
-        // SAFETY: deserialising runs what the file holds as machine code. The header was written by `compile` with this very
-        // configuration, its checksum covers the code, and the directory is writable by the node's own user alone.
-        let compiled = unsafe { Compiled::deserialize(&self.wasmtime, code) }.map_err(|error| foreign(&format!("{error:#}")))?;
-        let pre = self
-            .linker
-            .instantiate_pre(&compiled)
-            .map_err(|error| EngineError::new(ErrorCode::UnsupportedImport, format!("cannot link: {error:#}")))?;
-        Ok(Component { info: Arc::new(info), pre })
+    /// Instances of WASI 0.2 components that may live at once.
+    pub fn capacity(&self) -> u32 {
+        self.plain.room.size()
     }
 
-    /// Makes a service ready to handle requests, and known to routes by its id. Errors: NoEntryPoint, LimitTooSmall, AlreadyExists.
+    /// Of the key that signs what this engine compiles.
+    pub fn public_key(&self) -> &[u8] {
+        self.trust.public_key()
+    }
+
+    /// Signs what the compiler's process left in `path`. Errors: Io.
+    pub fn seal(&self, path: &Path, image_bytes: u64) -> Result<(), EngineError> {
+        seal(path, image_bytes, &self.trust)
+    }
+
+    /// Compiles in this process, without its limits, to a signed file that must not exist. Errors: those of `inspect`, CompileFailed, Io.
+    pub fn compile(&self, bytes: &[u8], path: &Path) -> Result<(), EngineError> {
+        let compiled = compiler::compile(bytes, &self.tuning, &mut |_| {})?;
+        compiler::write(path, &compiled).map_err(|error| EngineError::new(ErrorCode::Io, format!("{}: {error}", path.display())))?;
+        self.seal(path, compiled.image.len() as u64)
+    }
+
+    /// Loads a compiled file by mapping it, once its signature is verified. Errors: IncompatibleArtifact, UnsupportedImport, TooComplex, Io.
+    pub fn load(&self, path: &Path) -> Result<Component, EngineError> {
+        let mut file = File::open(path).map_err(|error| EngineError::new(ErrorCode::Io, format!("{}: {error}", path.display())))?;
+        let known = [&self.plain.compatibility, &self.concurrent.compatibility];
+        let mut description = verify(path, &mut file, &self.trust, known[0]);
+        if matches!(&description, Err(error) if error.code == ErrorCode::IncompatibleArtifact) {
+            description = verify(path, &mut file, &self.trust, known[1]);
+        }
+        let Description { info, .. } = description?;
+        let lane = if info.concurrent { &self.concurrent } else { &self.plain };
+        // It is ours, and made for this engine: what may still be wrong with it is that the pool has no place so large.
+        let too_large = |error: wasmtime::Error| EngineError::new(ErrorCode::TooComplex, format!("the component cannot be instantiated here: {error:#}"));
+        let compiled = map(lane, &file).map_err(too_large)?;
+        let size = Size::of(&compiled)?;
+        let image = Arc::new(Image::new(lane.clone(), file, info.kind, &compiled)?);
+        self.upkeep.watch(&image);
+        Ok(Component { info: Arc::new(info), image, room: lane.room.clone(), weight: size.weight, table_elements: size.table_elements, memory_bytes: size.memory_bytes })
+    }
+
+    /// Makes a service ready to handle requests, and known to routes by its id. Errors: NoEntryPoint, LimitTooSmall, BadGrant, AlreadyExists, Io.
     pub fn service(&self, component: &Component, spec: WorkloadSpec, on_failure: Box<dyn Fn(Exit) + Send + Sync>) -> Result<Arc<Service>, EngineError> {
-        expect(component, WorkloadKind::Service)?;
-        check_limits(&spec)?;
-        let log = self.logs.open(spec.log.clone());
-        let service = Service::new(component.pre.clone(), spec, log, self.cluster.clone(), on_failure)?;
-        self.cluster.add(&service)?;
+        let workload = self.configure(component, WorkloadKind::Service, spec)?;
+        let service = Service::new(component.clone(), workload, on_failure);
+        self.shared.cluster.add(&service)?;
         Ok(service)
     }
 
-    /// Starts a command on the current tokio runtime. Errors: NoEntryPoint, LimitTooSmall, Overloaded.
+    /// Starts a command. Errors: NoEntryPoint, LimitTooSmall, BadGrant, Overloaded, Io.
     pub fn command(&self, component: &Component, spec: WorkloadSpec) -> Result<Arc<Command>, EngineError> {
-        expect(component, WorkloadKind::Command)?;
-        check_limits(&spec)?;
-        let log = self.logs.open(spec.log.clone());
-        Command::start(component.pre.clone(), spec, &log, &self.cluster)
+        let workload = self.configure(component, WorkloadKind::Command, spec)?;
+        Command::start(component.clone(), workload)
     }
-}
 
-/// A store for one instance, limited and made to yield at each tick of the epoch clock.
-/// `hops`: how many Services the request this instance is for has passed.
-pub(crate) fn new_store(pre: &InstancePre<Host>, spec: &WorkloadSpec, log: &Arc<WorkloadLog>, cluster: &Arc<Cluster>, hops: u8) -> Store<Host> {
-    let mut store = Store::new(pre.engine(), Host::new(spec, log, cluster, hops));
-    store.limiter(|host| &mut host.limiter);
-    store.set_epoch_deadline(1);
-    store.epoch_deadline_async_yield_and_update(1);
-    store
-}
-
-fn expect(component: &Component, kind: WorkloadKind) -> Result<(), EngineError> {
-    if component.info.kind == kind {
-        return Ok(());
-    }
-    Err(EngineError::new(ErrorCode::NoEntryPoint, format!("the component is a {:?}, not a {kind:?}", component.info.kind)))
-}
-
-fn check_limits(spec: &WorkloadSpec) -> Result<(), EngineError> {
-    const PAGE: usize = 64 * 1024;
-    if (PAGE..=MAX_MEMORY_BYTES).contains(&spec.memory_bytes) {
-        return Ok(());
-    }
-    let message = format!("memory limit of {} bytes is outside {PAGE}..={MAX_MEMORY_BYTES}", spec.memory_bytes);
-    Err(EngineError::new(ErrorCode::LimitTooSmall, message))
-}
-
-fn configuration() -> Config {
-    let mut pool = PoolingAllocationConfig::default();
-    pool.total_component_instances(MAX_INSTANCES)
-        .total_core_instances(MAX_INSTANCES * MAX_CORE_INSTANCES)
-        .max_core_instances_per_component(MAX_CORE_INSTANCES)
-        .total_memories(MAX_INSTANCES * MAX_MEMORIES)
-        .max_memories_per_component(MAX_MEMORIES)
-        .total_tables(MAX_INSTANCES * MAX_TABLES)
-        .max_tables_per_component(MAX_TABLES)
-        .total_stacks(MAX_INSTANCES)
-        .table_elements(MAX_TABLE_ELEMENTS)
-        .max_memory_size(MAX_MEMORY_BYTES)
-        .linear_memory_keep_resident(KEEP_RESIDENT)
-        .table_keep_resident(4096);
-    let mut config = Config::new();
-    config
-        .wasm_component_model(true)
-        .wasm_component_model_async(true)
-        .epoch_interruption(true)
-        .memory_reservation(MEMORY_RESERVATION)
-        .allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
-    config
-}
-
-/// The file `compile` makes: `copepod1`, a checksum of all that follows, then length-prefixed compatibility, kind, imports, exports, and the code.
-mod artifact {
-    use super::{ComponentInfo, WorkloadKind};
-
-    const MAGIC: &[u8; 8] = b"copepod1";
-
-    pub fn write(compatibility: &str, info: &ComponentInfo, code: &[u8]) -> Vec<u8> {
-        let mut body = Vec::with_capacity(code.len() + 1024);
-        let kind = match info.kind {
-            WorkloadKind::Service => "service",
-            WorkloadKind::Command => "command",
+    fn configure(&self, component: &Component, kind: WorkloadKind, spec: WorkloadSpec) -> Result<Arc<Workload>, EngineError> {
+        if component.info.kind != kind {
+            return Err(EngineError::new(ErrorCode::NoEntryPoint, format!("the component is a {:?}, not a {kind:?}", component.info.kind)));
+        }
+        let needs = |what: &str, needed: u64, limit: usize| {
+            if needed <= limit as u64 {
+                return Ok(());
+            }
+            Err(EngineError::new(ErrorCode::LimitTooSmall, format!("the component begins with {needed} {what}, and its limit is {limit}")))
         };
-        for text in [compatibility, kind, &info.imports.join("\n"), &info.exports.join("\n")] {
-            body.extend_from_slice(&u32::try_from(text.len()).unwrap_or(u32::MAX).to_le_bytes());
-            body.extend_from_slice(text.as_bytes());
-        }
-        body.extend_from_slice(code);
-        let mut file = Vec::with_capacity(body.len() + 16);
-        file.extend_from_slice(MAGIC);
-        file.extend_from_slice(&checksum(&body).to_le_bytes());
-        file.extend_from_slice(&body);
-        file
-    }
-
-    pub fn read<'a>(compatibility: &str, file: &'a [u8]) -> Result<(ComponentInfo, &'a [u8]), &'static str> {
-        let body = file.strip_prefix(MAGIC).ok_or("not a compiled component")?;
-        let (sum, mut rest) = body.split_first_chunk::<8>().ok_or("the file ends early")?;
-        if u64::from_le_bytes(*sum) != checksum(rest) {
-            return Err("its checksum does not match");
-        }
-        if text(&mut rest)? != compatibility {
-            return Err("compiled by another engine, version or tuning");
-        }
-        let kind = match text(&mut rest)? {
-            "service" => WorkloadKind::Service,
-            "command" => WorkloadKind::Command,
-            _ => return Err("of a kind unknown here"),
-        };
-        let lines = |text: &str| text.lines().map(str::to_owned).collect();
-        let (imports, exports) = (lines(text(&mut rest)?), lines(text(&mut rest)?));
-        Ok((ComponentInfo { kind, imports, exports }, rest))
-    }
-
-    fn text<'a>(rest: &mut &'a [u8]) -> Result<&'a str, &'static str> {
-        let (length, tail) = rest.split_first_chunk::<4>().ok_or("the file ends early")?;
-        let (text, tail) = tail.split_at_checked(u32::from_le_bytes(*length) as usize).ok_or("the file ends early")?;
-        *rest = tail;
-        std::str::from_utf8(text).map_err(|_| "its header is not text")
-    }
-
-    /// FNV-1a over 8-byte words: finds accidents (torn writes, bit rot), not attackers.
-    fn checksum(bytes: &[u8]) -> u64 {
-        let mix = |hash: u64, word: u64| (hash ^ word).wrapping_mul(0x0000_0100_0000_01b3);
-        let mut words = bytes.chunks_exact(8);
-        let mut hash = 0xcbf2_9ce4_8422_2325;
-        for word in &mut words {
-            hash = mix(hash, u64::from_le_bytes([word[0], word[1], word[2], word[3], word[4], word[5], word[6], word[7]]));
-        }
-        words.remainder().iter().fold(mix(hash, bytes.len() as u64), |hash, &byte| mix(hash, u64::from(byte)))
+        needs("bytes in one memory", component.memory_bytes, spec.limits.memory_bytes)?;
+        needs("elements in one table", component.table_elements, spec.limits.table_elements)?;
+        let log = self.logs.open(spec.log.clone(), spec.limits.log_bytes_per_second);
+        Workload::configure(spec, log, self.shared.clone())
     }
 }
+
+/// What one instance of a component takes of the pool.
+struct Size {
+    weight: u32,
+    memory_bytes: u64,
+    table_elements: u64,
+}
+
+impl Size {
+    /// Errors: TooComplex, naming what there is too much of.
+    fn of(compiled: &Compiled) -> Result<Self, EngineError> {
+        let too = |what: String| EngineError::new(ErrorCode::TooComplex, format!("the component cannot be instantiated here: {what}"));
+        // None: it imports core modules, which nothing here offers; linking says so.
+        let Some(needs) = compiled.resources_required() else { return Ok(Self { weight: 1, memory_bytes: 0, table_elements: 0 }) };
+        let table_elements = needs.max_initial_table_size.unwrap_or(0);
+        let memory_bytes = needs.max_initial_memory_size.unwrap_or(0).saturating_mul(WASM_PAGE as u64);
+        if needs.num_memories > MAX_MEMORIES {
+            return Err(too(format!("it has {} memories, of {MAX_MEMORIES} at most", needs.num_memories)));
+        }
+        if needs.num_tables > MAX_TABLES {
+            return Err(too(format!("it has {} tables, of {MAX_TABLES} at most", needs.num_tables)));
+        }
+        if table_elements > MAX_TABLE_ELEMENTS as u64 {
+            return Err(too(format!("a table begins with {table_elements} elements, of {MAX_TABLE_ELEMENTS} at most")));
+        }
+        let weight = needs.num_memories.max(needs.num_tables.div_ceil(2)).max(1);
+        Ok(Self { weight, memory_bytes, table_elements })
+    }
+}
+

@@ -1,53 +1,80 @@
-//! What one instance holds on the host's side. A guest gets its arguments, its environment and two log streams;
-//! no file, no socket, no name lookup; its requests go where `outbound` lets them.
+//! What one instance holds on the host's side.
 
 use std::sync::Arc;
+use std::time::Instant;
 
-use wasmtime::ResourceLimiter;
+use http::HeaderValue;
 use wasmtime::component::ResourceTable;
-use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
+use wasmtime::{Engine, Store};
+use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+use wasmtime_wasi_http::p2::body::HostOutgoingBody;
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
-use crate::WorkloadSpec;
-use crate::cluster::Cluster;
-use crate::logs::{LogStream, WorkloadLog};
+use crate::limits::MemoryLimiter;
 use crate::outbound::Outbound;
+use crate::workload::Workload;
 
-/// Table elements of one table; wasmtime's pool is sized to the same number.
-pub const MAX_TABLE_ELEMENTS: usize = 100_000;
+/// Bytes one call may have the host copy for a guest (lists, strings), in which a small guest must not make a large host.
+const HOSTCALL_BYTES: usize = 32 << 20;
 
 pub struct Host {
     pub limiter: MemoryLimiter,
+    workload: Arc<Workload>,
     table: ResourceTable,
-    wasi: WasiCtx,
+    /// Made when first asked for.
+    wasi: Option<Box<WasiCtx>>,
     http: WasiHttpCtx,
     hooks: Outbound,
 }
 
+/// What a guest's own requests take from the one it is answering.
+#[derive(Clone, Default)]
+pub struct RequestContext {
+    /// Services the request has passed.
+    pub hops: u8,
+    pub deadline: Option<Instant>,
+    /// W3C Trace Context, passed on unless the guest says otherwise.
+    pub traceparent: Option<HeaderValue>,
+}
+
 impl Host {
-    pub fn new(spec: &WorkloadSpec, log: &Arc<WorkloadLog>, cluster: &Arc<Cluster>, hops: u8) -> Self {
-        let mut wasi = WasiCtxBuilder::new();
-        wasi.stdout(LogStream { log: log.clone(), name: "stdout" }).stderr(LogStream { log: log.clone(), name: "stderr" });
-        wasi.allow_tcp(false).allow_udp(false).allow_ip_name_lookup(false);
-        if !spec.args.is_empty() {
-            wasi.args(&spec.args);
-        }
-        if !spec.env.is_empty() {
-            wasi.envs(&spec.env);
-        }
-        Self {
-            limiter: MemoryLimiter { limit: spec.memory_bytes, used: 0, denied: None },
-            table: ResourceTable::new(),
-            wasi: wasi.build(),
-            http: WasiHttpCtx::new(),
-            hooks: Outbound::new(cluster.clone(), spec.network.clone(), hops),
-        }
+    fn new(workload: &Arc<Workload>, context: RequestContext) -> Self {
+        let limits = &workload.spec.limits;
+        let mut table = ResourceTable::new();
+        table.set_max_capacity(limits.handles);
+        let mut http = WasiHttpCtx::new();
+        http.set_field_size_limit(limits.header_bytes);
+        Self { limiter: MemoryLimiter::new(limits), table, wasi: None, http, hooks: Outbound::new(workload.clone(), context), workload: workload.clone() }
+    }
+
+    pub fn workload(&self) -> &Arc<Workload> {
+        &self.workload
+    }
+
+    pub fn table(&mut self) -> &mut ResourceTable {
+        &mut self.table
+    }
+
+    pub fn workload_and_table(&mut self) -> (&Workload, &mut ResourceTable) {
+        (&self.workload, &mut self.table)
+    }
+
+    /// Whether a guest of WASI 0.2 left a body it began without saying that it is over.
+    pub fn left_a_body(&mut self) -> bool {
+        self.table.iter_mut().any(|entry| entry.is::<HostOutgoingBody>())
+    }
+
+    /// An instance that answers again does so for another request.
+    pub fn begin(&mut self, context: RequestContext) {
+        self.hooks.begin(context);
     }
 }
 
 impl WasiView for Host {
     fn ctx(&mut self) -> WasiCtxView<'_> {
-        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+        let workload = &self.workload;
+        let ctx = self.wasi.get_or_insert_with(|| Box::new(workload.capabilities.prepare(&workload.log)));
+        WasiCtxView { ctx, table: &mut self.table }
     }
 }
 
@@ -57,41 +84,14 @@ impl WasiHttpView for Host {
     }
 }
 
-/// Counts all linear memories of one instance against one limit.
-pub struct MemoryLimiter {
-    limit: usize,
-    used: usize,
-    denied: Option<usize>,
-}
-
-impl MemoryLimiter {
-    pub fn limit_bytes(&self) -> usize {
-        self.limit
-    }
-
-    /// Bytes the instance held at most: memories never shrink.
-    pub fn used_bytes(&self) -> usize {
-        self.used
-    }
-
-    /// The total that was asked for when growth was first refused.
-    pub fn denied_bytes(&self) -> Option<usize> {
-        self.denied
-    }
-}
-
-impl ResourceLimiter for MemoryLimiter {
-    fn memory_growing(&mut self, current: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
-        let total = self.used.saturating_add(desired.saturating_sub(current));
-        if total > self.limit {
-            self.denied.get_or_insert(total);
-            return Ok(false);
-        }
-        self.used = total;
-        Ok(true)
-    }
-
-    fn table_growing(&mut self, _: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
-        Ok(desired <= MAX_TABLE_ELEMENTS)
-    }
+/// A store for one instance, limited and made to yield at each tick of the epoch clock.
+pub fn new_store(engine: &Engine, workload: &Arc<Workload>, context: RequestContext) -> Store<Host> {
+    let mut store = Store::new(engine, Host::new(workload, context));
+    store.limiter(|host| &mut host.limiter);
+    store.set_max_component_handles(workload.spec.limits.handles);
+    store.set_hostcall_fuel(HOSTCALL_BYTES);
+    store.set_epoch_deadline(1);
+    store.epoch_deadline_async_yield_and_update(1);
+    workload.metrics.instance();
+    store
 }

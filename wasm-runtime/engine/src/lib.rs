@@ -1,46 +1,50 @@
 //! Runs WASI components on wasmtime: inspect, compile, load, serve, run, stop.
 //! Knows nothing of Node: `binding` carries these types across, and decides nothing.
 
+mod adapt;
+mod artifact;
+mod body;
+mod capabilities;
 mod cluster;
 mod command;
+pub mod compiler;
+mod cpu;
 mod early_body;
 mod engine;
 mod entry;
 mod error;
 mod exit;
+mod guest;
 mod host;
+mod image;
 mod inspect;
+mod limits;
 mod logs;
+mod metrics;
 mod outbound;
 mod proxy;
+mod reuse;
+mod room;
 mod routes;
 mod service;
+mod tuning;
 mod tunnel;
+mod workers;
+mod workload;
 
+pub use adapt::adapt;
+pub use capabilities::{Bucket, ClockResolution, Grants, ListenGrant, Mount, Transport};
 pub use cluster::Cluster;
 pub use command::Command;
-pub use engine::{Component, Engine};
+pub use engine::{Component, Engine, EngineOptions};
 pub use error::{EngineError, ErrorCode};
 pub use exit::{Exit, ExitReason};
 pub use inspect::{ComponentInfo, WorkloadKind, inspect};
+pub use limits::{Limit, Limits};
 pub use logs::LogTarget;
+pub use metrics::Stats;
 pub use proxy::{ListenerFailure, Proxy, ProxyOptions};
-pub use outbound::Network;
 pub use routes::{Endpoint, NodeAddress, RoutingTable, ServicePort, ServiceRoute};
-pub use service::{Service, Stats};
+pub use service::Service;
 pub use tunnel::TunnelOptions;
-
-/// What one workload is given and how far it may go. `Engine::service` and `Engine::command` take it.
-pub struct WorkloadSpec {
-    /// Unique among the workloads of an engine; routes name it.
-    pub id: String,
-    pub args: Vec<String>,
-    pub env: Vec<(String, String)>,
-    /// All linear memories of one instance together.
-    pub memory_bytes: usize,
-    /// Wall time of one request.
-    pub request_timeout: std::time::Duration,
-    pub log: LogTarget,
-    /// Where its own requests may go.
-    pub network: std::sync::Arc<Network>,
-}
+pub use workload::{Reuse, WorkloadSpec};

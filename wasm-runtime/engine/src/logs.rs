@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::task::{Context, Poll};
-use std::time::SystemTime;
+use std::time::{Instant, SystemTime};
 
 use bytes::Bytes;
 use tokio::io::AsyncWrite;
@@ -37,11 +37,77 @@ struct Line {
     record: Vec<u8>,
 }
 
+/// What a line costs at least of its workload's allowance: an empty one takes a place in the queue too.
+const LINE_COST: u64 = 64;
+
 /// One workload's log; instances share it.
 pub struct WorkloadLog {
     target: LogTarget,
     dropped: AtomicU64,
+    /// Lines lost to the workload's own limit, since it was opened.
+    limited: AtomicU64,
+    allowance: Allowance,
     queue: SyncSender<Line>,
+}
+
+/// Bytes a second, with a second's worth in advance (generic cell rate, as for the CPU).
+struct Allowance {
+    nanos_per_byte: f64,
+    start: Instant,
+    due: AtomicU64,
+}
+
+impl Allowance {
+    fn new(bytes_per_second: u64) -> Self {
+        Self { nanos_per_byte: 1e9 / bytes_per_second.max(1) as f64, start: Instant::now(), due: AtomicU64::new(0) }
+    }
+
+    fn take(&self, bytes: u64) -> bool {
+        let now = u64::try_from(self.start.elapsed().as_nanos()).unwrap_or(u64::MAX / 2);
+        let cost = (bytes as f64 * self.nanos_per_byte) as u64;
+        let taken = self.due.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |due| {
+            let after = due.max(now).saturating_add(cost);
+            // A line longer than a second's worth passes when nothing is owed.
+            (after - now <= 1_000_000_000 || due <= now).then_some(after)
+        });
+        taken.is_ok()
+    }
+}
+
+impl WorkloadLog {
+    /// Lines that were lost because the workload wrote more than it may.
+    pub fn limited(&self) -> u64 {
+        self.limited.load(Ordering::Relaxed)
+    }
+
+    /// One line, as the host says it; in parts when it is long.
+    pub fn line(self: &Arc<Self>, stream: &'static str, text: &str) {
+        let mut rest = text.as_bytes();
+        while let Some((part, after)) = rest.split_at_checked(MAX_LINE_BYTES) {
+            self.emit(stream, b'P', part);
+            rest = after;
+        }
+        self.emit(stream, b'F', rest);
+    }
+
+    fn emit(self: &Arc<Self>, stream: &'static str, tag: u8, text: &[u8]) {
+        if !self.allowance.take((text.len() as u64).max(LINE_COST)) {
+            self.limited.fetch_add(1, Ordering::Relaxed);
+            self.dropped.fetch_add(1, Ordering::Relaxed);
+            return;
+        }
+        let now = humantime::format_rfc3339_nanos(SystemTime::now()).to_string();
+        let mut record = Vec::with_capacity(now.len() + stream.len() + text.len() + 5);
+        record.extend_from_slice(now.as_bytes());
+        record.push(b' ');
+        record.extend_from_slice(stream.as_bytes());
+        record.extend_from_slice(&[b' ', tag, b' ']);
+        record.extend_from_slice(text);
+        record.push(b'\n');
+        if self.queue.try_send(Line { log: self.clone(), record }).is_err() {
+            self.dropped.fetch_add(1, Ordering::Relaxed);
+        }
+    }
 }
 
 /// Owner of the writer thread, which ends when the last log is dropped.
@@ -56,8 +122,9 @@ impl LogWriter {
         Ok(Self { queue })
     }
 
-    pub fn open(&self, target: LogTarget) -> Arc<WorkloadLog> {
-        Arc::new(WorkloadLog { target, dropped: AtomicU64::new(0), queue: self.queue.clone() })
+    pub fn open(&self, target: LogTarget, bytes_per_second: u64) -> Arc<WorkloadLog> {
+        let allowance = Allowance::new(bytes_per_second);
+        Arc::new(WorkloadLog { target, dropped: AtomicU64::new(0), limited: AtomicU64::new(0), allowance, queue: self.queue.clone() })
     }
 }
 
@@ -148,18 +215,8 @@ impl LineBuffer {
     }
 
     fn emit(&mut self, tag: u8) {
-        let now = humantime::format_rfc3339_nanos(SystemTime::now()).to_string();
-        let mut record = Vec::with_capacity(now.len() + self.stream.name.len() + self.partial.len() + 5);
-        record.extend_from_slice(now.as_bytes());
-        record.push(b' ');
-        record.extend_from_slice(self.stream.name.as_bytes());
-        record.extend_from_slice(&[b' ', tag, b' ']);
-        record.append(&mut self.partial);
-        record.push(b'\n');
-        let log = &self.stream.log;
-        if log.queue.try_send(Line { log: log.clone(), record }).is_err() {
-            log.dropped.fetch_add(1, Ordering::Relaxed);
-        }
+        self.stream.log.emit(self.stream.name, tag, &self.partial);
+        self.partial.clear();
     }
 }
 

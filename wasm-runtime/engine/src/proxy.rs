@@ -1,29 +1,38 @@
 //! The data path: listeners on ClusterIPs, NodePorts and the gateway, all reading one routing table that is swapped whole.
 //! A request is routed by the table in force when its head arrives, whatever connection it comes on.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::header::HOST;
-use http::{Request, Response, StatusCode};
-use http_body_util::BodyExt;
+use http::header::{CONNECTION, HOST};
+use http::{HeaderName, HeaderValue, Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use socket2::{Domain, Protocol, Socket, Type};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
 use wasmtime_wasi_http::WasiBody;
 
-use crate::cluster::{Cluster, HOPS, WORKLOAD, plain};
+use crate::body::incoming;
+use crate::cluster::{Cluster, INTERNAL, plain};
 use crate::error::{EngineError, ErrorCode};
 use crate::routes::{ListenerKey, Routes, RoutingTable};
 use crate::tunnel::{self, TunnelOptions};
+use crate::workers::Workers;
 
 /// A client must finish its request head within this time.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
+/// What is sent must be taken within this time.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(60);
+/// Requests under way on one HTTP/2 connection.
+const MAX_STREAMS: u32 = 256;
+/// Says of which request a line or an answer is; a client's own is kept.
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const BACKLOG: i32 = 1024;
 /// Pause after `accept` failed (as when descriptors run out), so that a full process does not spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -155,29 +164,87 @@ async fn accept(listener: TcpListener, key: ListenerKey, cluster: Arc<Cluster>) 
             continue;
         };
         let _ = connection.set_nodelay(true);
+        // A client that takes none of what it is sent for this long is given up by the kernel.
+        let _ = socket2::SockRef::from(&connection).set_tcp_user_timeout(Some(WRITE_TIMEOUT));
         let cluster = cluster.clone();
-        tokio::spawn(async move {
-            let service = hyper::service::service_fn(|request| respond(&cluster, key, request));
-            // An error here is the client's: it went away or spoke no HTTP.
-            let _ = hyper::server::conn::http1::Builder::new()
-                .timer(TokioTimer::new())
-                .header_read_timeout(HEADER_TIMEOUT)
-                .serve_connection(TokioIo::new(connection), service)
-                .await;
+        let _ = Workers::place(connection, move |connection, placed| {
+            tokio::spawn(async move {
+                serve(connection, key, cluster).await;
+                drop(placed);
+            });
         });
     }
 }
 
+/// HTTP/1.1, or HTTP/2 for a client that begins with its preface (RFC 9113, 3.4).
+async fn serve(connection: TcpStream, key: ListenerKey, cluster: Arc<Cluster>) {
+    let mut start = [0; 4];
+    let Ok(Ok(_)) = tokio::time::timeout(HEADER_TIMEOUT, connection.peek(&mut start)).await else { return };
+    let service = hyper::service::service_fn(|request| respond(&cluster, key, request));
+    // An error of either is the client's: it went away or spoke no HTTP.
+    if &start == b"PRI " {
+        let cluster = cluster.clone();
+        let service = hyper::service::service_fn(move |request| {
+            let cluster = cluster.clone();
+            async move { respond(&cluster, key, request).await }
+        });
+        let _ = hyper::server::conn::http2::Builder::new(TokioExecutor::new())
+            .timer(TokioTimer::new())
+            .keep_alive_interval(HEADER_TIMEOUT)
+            .max_concurrent_streams(MAX_STREAMS)
+            .serve_connection(TokioIo::new(connection), service)
+            .await;
+    } else {
+        let _ = hyper::server::conn::http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(HEADER_TIMEOUT)
+            .serve_connection(TokioIo::new(connection), service)
+            .await;
+    }
+}
+
 async fn respond(cluster: &Cluster, key: ListenerKey, mut request: Request<Incoming>) -> Result<Response<WasiBody>, std::convert::Infallible> {
+    // HTTP/2 says the host in its :authority, a guest looks for it in a header.
+    if request.version() == Version::HTTP_2
+        && let Some(host) = request.uri().authority().and_then(|authority| HeaderValue::from_str(authority.as_str()).ok())
+    {
+        request.headers_mut().insert(HOST, host);
+    }
     let host = request.headers().get(HOST).and_then(|host| host.to_str().ok());
     let Some(backends) = cluster.routes().find(key, host).cloned() else {
-        let name = host.unwrap_or("(none)");
-        return Ok(plain(StatusCode::NOT_FOUND, format!("no Service answers to host {name}: use <service>.<namespace>.localhost\n")));
+        return Ok(unknown(key, host));
     };
-    // These mean something between nodes; from outside they would be a way in.
-    for name in [HOPS, WORKLOAD] {
+    for name in INTERNAL {
         request.headers_mut().remove(name);
     }
-    let request = request.map(|body| body.map_err(wasmtime_wasi_http::Error::from).boxed_unsync());
-    Ok(cluster.send(&backends, request).await)
+    let id = request.headers().get(REQUEST_ID).cloned().unwrap_or_else(request_id);
+    request.headers_mut().insert(REQUEST_ID, id.clone());
+    let mut response = cluster.send(&backends, request.map(incoming)).await;
+    response.headers_mut().entry(REQUEST_ID).or_insert(id);
+    Ok(response)
+}
+
+fn unknown(key: ListenerKey, host: Option<&str>) -> Response<WasiBody> {
+    if key == ListenerKey::Gateway {
+        let name = host.unwrap_or("(none)");
+        return plain(StatusCode::NOT_FOUND, format!("no Service answers to host {name}: use <service>.<namespace>.localhost\n"));
+    }
+    // Its listener is closed; who kept a connection must not keep it longer.
+    let mut response = plain(StatusCode::SERVICE_UNAVAILABLE, "the Service is gone\n".into());
+    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    response
+}
+
+/// Sixteen hexadecimal digits, different for each request of this process and unlikely to meet another's.
+fn request_id() -> HeaderValue {
+    thread_local! {
+        static NEXT: Cell<u64> = Cell::new(RandomState::new().build_hasher().finish());
+    }
+    const ODD: u64 = 0x9e37_79b9_7f4a_7c15;
+    let number = NEXT.replace(NEXT.get().wrapping_add(ODD));
+    let mut text = [0; 16];
+    for (index, digit) in text.iter_mut().enumerate() {
+        *digit = b"0123456789abcdef"[(number >> (60 - 4 * index) & 15) as usize];
+    }
+    HeaderValue::from_bytes(&text).unwrap_or_else(|_| HeaderValue::from_static("0"))
 }

@@ -23,10 +23,10 @@ use tokio_rustls::{TlsAcceptor, TlsConnector};
 use wasmtime_wasi_http::WasiBody;
 
 use crate::cluster::{Cluster, WORKLOAD, plain};
-use crate::engine::MAX_INSTANCES;
 use crate::error::{EngineError, ErrorCode};
 use crate::routes::NodeAddress;
 use crate::service::Service;
+use crate::workers::Workers;
 
 /// Every node's certificate carries a name below it; no other certificate of the cluster does.
 const NODE_DOMAIN: &str = ".node.copepod";
@@ -38,6 +38,9 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 const PASSED_OVER: Duration = Duration::from_secs(2);
 /// A silent connection is asked whether it lives, and given up when it does not say so.
 const KEEP_ALIVE: Duration = Duration::from_secs(5);
+
+/// Requests one node may have under way at another.
+const MAX_STREAMS: u32 = 4096;
 
 pub struct TunnelOptions {
     pub address: SocketAddr,
@@ -171,7 +174,9 @@ pub(crate) async fn accept(listener: TcpListener, config: Arc<ServerConfig>, clu
         };
         let _ = stream.set_nodelay(true);
         let (acceptor, cluster) = (acceptor.clone(), cluster.clone());
-        tokio::spawn(async move {
+        let _ = Workers::place(stream, move |stream, placed| {
+            tokio::spawn(async move {
+            let _placed = placed;
             let Ok(Ok(stream)) = tokio::time::timeout(CONNECT_TIMEOUT, acceptor.accept(stream)).await else { return };
             let is_node = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first()).is_some_and(is_node);
             if !is_node {
@@ -185,9 +190,10 @@ pub(crate) async fn accept(listener: TcpListener, config: Arc<ServerConfig>, clu
                 .timer(TokioTimer::new())
                 .keep_alive_interval(KEEP_ALIVE)
                 .keep_alive_timeout(KEEP_ALIVE)
-                .max_concurrent_streams(MAX_INSTANCES)
+                .max_concurrent_streams(MAX_STREAMS)
                 .serve_connection(TokioIo::new(stream), service)
                 .await;
+            });
         });
     }
 }
@@ -207,8 +213,7 @@ async fn respond(cluster: &Cluster, mut request: Request<Incoming>) -> Response<
     if let Some(host) = request.uri().authority().and_then(|authority| HeaderValue::from_str(authority.as_str()).ok()) {
         request.headers_mut().insert(http::header::HOST, host);
     }
-    let request = request.map(|body| body.map_err(wasmtime_wasi_http::Error::from).boxed_unsync());
-    let mut response = Service::handle(in_flight, request).await.unwrap_or_else(|error| crate::cluster::failure(&error));
+    let mut response = Service::handle(in_flight, request.map(crate::body::incoming)).await;
     // Only this node may say that a workload never saw its request.
     response.headers_mut().remove(REFUSED);
     response

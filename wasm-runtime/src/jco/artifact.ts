@@ -48,7 +48,7 @@ export async function readArtifact(file: string): Promise<Artifact> {
   return JSON.parse(body) as Artifact;
 }
 
-/** Lays the files out for a runner; every core module's memory is bounded by the limit. */
+/** Lays the files out for a runner; every core module's memory is bounded by the limit. RuntimeError LimitTooSmall when one begins with more. */
 export async function layOut(artifact: Artifact, folder: string, memoryBytes: number): Promise<void> {
   await mkdir(folder, { recursive: true });
   for (const [name, content] of Object.entries(artifact.files)) {
@@ -60,7 +60,7 @@ export async function layOut(artifact: Artifact, folder: string, memoryBytes: nu
 const PAGE = 65_536;
 const MEMORIES = 5;
 
-/** Rewrites the memory section of a core module so that no memory grows past the limit: V8 then refuses the growth itself. */
+/** Rewrites the memory section of a core module so that no memory grows past the limit: V8 then refuses the growth itself. RuntimeError LimitTooSmall. */
 export function boundMemory(module: Buffer, memoryBytes: number): Buffer {
   const most = Math.floor(memoryBytes / PAGE);
   const cursor = { at: 8 };
@@ -88,7 +88,8 @@ export function boundMemory(module: Buffer, memoryBytes: number): Buffer {
       const flags = number();
       const least = number();
       const declared = (flags & 1) === 1 ? number() : Number.POSITIVE_INFINITY;
-      content.push(...leb(flags | 1), ...leb(least), ...leb(Math.max(least, Math.min(declared, most))));
+      if (least > most) throw new RuntimeError('LimitTooSmall', `the component begins with ${least * PAGE} bytes in one memory, and its limit is ${memoryBytes}`);
+      content.push(...leb(flags | 1), ...leb(least), ...leb(Math.min(declared, most)));
     }
     return Buffer.concat([module.subarray(0, start), Buffer.from([MEMORIES, ...leb(content.length), ...content]), module.subarray(end)]);
   }

@@ -6,8 +6,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { RuntimeError } from '../errors.ts';
 import type { Component, Exit, Proxy, Runtime, Workload, WorkloadSpec } from '../runtime.ts';
+import { refuseWhatIsNotHeld } from './abilities.ts';
 import { type Artifact, layOut, readArtifact, transpileTo } from './artifact.ts';
 import { readComponent } from './component-file.ts';
+import { Counters } from './counters.ts';
 import { LogFile } from './log-file.ts';
 import { openJcoProxy } from './proxy.ts';
 import { type RunnerProcess, startRunner } from './runner-process.ts';
@@ -17,11 +19,11 @@ import { createService, type JcoService } from './service.ts';
 export interface JcoClock {
   /** RFC 3339 with nanoseconds. */
   readonly now: () => string;
+  /** Milliseconds that only grow. */
+  readonly monotonic: () => number;
   readonly after: (ms: number, callback: () => void) => () => void;
 }
 
-const PAGE = 65_536;
-const MAX_MEMORY = 2 ** 30;
 const JCO_VERSION = '1.34';
 
 class JcoComponent implements Component {
@@ -57,27 +59,35 @@ export function createJcoRuntime(clock: JcoClock): Runtime {
   let root: Promise<string> | undefined;
   const folder = (): Promise<string> => (root ??= mkdtemp(join(tmpdir(), 'copepod-jco-')));
 
-  function start(spec: WorkloadSpec): Workload {
-    const { component, limits: { memoryBytes, requestTimeoutMs } } = spec;
+  async function start(spec: WorkloadSpec): Promise<Workload> {
+    const { component, limits } = spec;
     if (!(component instanceof JcoComponent)) throw new RuntimeError('IncompatibleArtifact', 'the component was loaded by another runtime');
-    if (memoryBytes < PAGE || memoryBytes > MAX_MEMORY) throw new RuntimeError('LimitTooSmall', `memory limit of ${memoryBytes} bytes is outside ${PAGE}..=${MAX_MEMORY}`);
-    const log = new LogFile(spec.log);
-    const runner = async (): Promise<RunnerProcess> => startRunner(spec, await component.layout(folder, memoryBytes), log, clock.now);
-    if (component.info.kind === 'command') return command(spec.id, runner(), clock);
-    const service = createService({ id: spec.id, requestTimeoutMs, start: runner, after: clock.after });
+    refuseWhatIsNotHeld(spec);
+    const layout = await component.layout(folder, limits.memoryBytes);
+    const counters = new Counters();
+    const log = new LogFile(spec.log, limits.logBytesPerSecond, clock.monotonic, () => counters.hit('log'));
+    const runner = async (): Promise<RunnerProcess> => startRunner(spec, layout, log, clock.now);
+    if (component.info.kind === 'command') return command(spec.id, runner(), counters, clock);
+    const service = createService({
+      id: spec.id, limits, counters, start: runner, after: clock.after, monotonic: clock.monotonic,
+      access: spec.accessLog ? (line) => log.write('stdout', `access ${line}\n`, clock.now()) : undefined,
+    });
     services.set(spec.id, service);
     void service.exited.then(() => services.delete(spec.id));
     return service;
   }
 
   return {
-    engine: { name: 'jco', version: JCO_VERSION, compatibility: `jco-${JCO_VERSION}` },
+    engine: { name: 'jco', version: JCO_VERSION, compatibility: `jco-${JCO_VERSION}`, capacity: undefined, publicKey: undefined },
     inspect: async (file) => (await readComponent(file)).info,
-    compile: transpileTo,
+    async compile(file, output, onProgress = () => {}) {
+      onProgress('compiling');
+      await transpileTo(file, output);
+    },
     load: async (compiled) => new JcoComponent(await readArtifact(compiled)),
     async start(spec) {
       if (workloads.has(spec.id)) throw new RuntimeError('AlreadyExists', `workload ${spec.id} is running already`);
-      const workload = start(spec);
+      const workload = await start(spec);
       workloads.set(spec.id, workload);
       void workload.exited.then(() => workloads.delete(spec.id));
       return workload;
@@ -95,8 +105,15 @@ export function createJcoRuntime(clock: JcoClock): Runtime {
   };
 }
 
-function command(id: string, runner: Promise<RunnerProcess>, clock: JcoClock): Workload {
+function command(id: string, runner: Promise<RunnerProcess>, counters: Counters, clock: JcoClock): Workload {
+  counters.began();
+  counters.instance();
+  counters.inFlight = 1;
   const exited = runner.then((process) => process.ended, (error: unknown): Exit => ({ reason: 'Error', exitCode: 1, message: error instanceof Error ? error.message : String(error) }));
+  void exited.then(({ reason }) => {
+    counters.inFlight = 0;
+    if (reason !== 'Completed' && reason !== 'Stopped') counters.failed(reason);
+  });
   return {
     id,
     kind: 'command',
@@ -105,7 +122,7 @@ function command(id: string, runner: Promise<RunnerProcess>, clock: JcoClock): W
     async probe() {
       throw new RuntimeError('NoEntryPoint', `workload ${id} is a command and answers no requests`);
     },
-    stats: () => ({ requests: 0, inFlight: 0, failures: 0, memoryHighWater: 0 }),
+    stats: () => counters.read(),
     async stop(graceMs) {
       const cancel = clock.after(graceMs, () => void runner.then((process) => process.kill()));
       await exited;

@@ -20,6 +20,8 @@ interface Routes {
 }
 
 const GATEWAY = 'gateway';
+/** Of the parser; each workload has its own limit below it. */
+const HEADER_BYTES = 2 ** 20;
 
 export async function openJcoProxy(options: ProxyOptions, services: ReadonlyMap<string, JcoService>): Promise<Proxy> {
   let routes: Routes = { byHost: new Map(), byListener: new Map() };
@@ -43,7 +45,7 @@ export async function openJcoProxy(options: ProxyOptions, services: ReadonlyMap<
   }
 
   async function listen(key: string, host: string, port: number): Promise<number> {
-    const server = createServer((incoming, outgoing) => respond(key, incoming, outgoing));
+    const server = createServer({ maxHeaderSize: HEADER_BYTES }, (incoming, outgoing) => respond(key, incoming, outgoing));
     server.listen(port, host);
     await once(server, 'listening');
     listeners.set(key, server);

@@ -17,8 +17,12 @@ const CODES = { Completed: 0, Error: 1, Trap: 134, OOMKilled: 137 } as const;
 
 /** `now`: RFC 3339 with nanoseconds, for the log. `folder` holds what `layOut` wrote. */
 export function startRunner(spec: WorkloadSpec, folder: string, log: LogFile, now: () => string): RunnerProcess {
-  const order: RunnerOrder = { folder, kind: spec.component.info.kind, args: spec.args, env: spec.env, memoryBytes: spec.limits.memoryBytes };
-  const child: ChildProcess = fork(join(import.meta.dirname, 'runner.ts'), [JSON.stringify(order)], { stdio: ['ignore', 'pipe', 'pipe', 'ipc'], env: {}, execArgv: ['--no-warnings'] });
+  const { grants, limits } = spec;
+  const order: RunnerOrder = { folder, kind: spec.component.info.kind, args: grants.args, env: grants.env, memoryBytes: limits.memoryBytes, fineClocks: grants.clocks === 'nanosecond' };
+  const child: ChildProcess = fork(join(import.meta.dirname, 'runner.ts'), [JSON.stringify(order)], { stdio: ['pipe', 'pipe', 'pipe', 'ipc'], env: {}, execArgv: ['--no-warnings'] });
+  // A guest may end without reading what it is given.
+  child.stdin?.on('error', () => {});
+  child.stdin?.end(grants.stdin);
   const port = Promise.withResolvers<number>();
   const ended = Promise.withResolvers<Exit>();
   let said: Exit | undefined;
@@ -35,10 +39,10 @@ export function startRunner(spec: WorkloadSpec, folder: string, log: LogFile, no
     said = { reason: 'Error', exitCode: 1, message: `the runner cannot be started: ${error.message}` };
   });
   // After `close` everything the guest wrote has been read.
-  child.on('close', (code) => {
+  child.on('close', (code, signal) => {
     log.end(now());
     const silent: Exit = code === 0 ? { reason: 'Completed', exitCode: 0, message: '' } : { reason: 'Error', exitCode: code ?? 1, message: `exited with code ${code ?? 1}` };
-    const exit: Exit = killed ? { reason: 'Stopped', exitCode: 137, message: 'stopped by the node' } : said ?? silent;
+    const exit: Exit = said ?? (killed && signal !== null ? { reason: 'Stopped', exitCode: 137, message: 'stopped by the node' } : silent);
     ended.resolve(exit);
     port.reject(new Error(exit.message));
   });

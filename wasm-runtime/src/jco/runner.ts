@@ -13,6 +13,7 @@ export interface RunnerOrder {
   readonly args: readonly string[];
   readonly env: Readonly<Record<string, string>>;
   readonly memoryBytes: number;
+  readonly fineClocks: boolean;
 }
 
 export type RunnerReport =
@@ -34,6 +35,15 @@ interface Server {
 /** The shim has it and its types do not say so. */
 const { HTTPServer } = http as unknown as { HTTPServer: new (handler: { handle: (request: unknown, out: unknown) => void }) => Server };
 
+type Time = bigint | { readonly seconds: bigint; readonly nanoseconds: number };
+
+interface Clock {
+  now: () => Time;
+  resolution: () => Time;
+}
+
+const MILLISECOND = 1_000_000n;
+
 interface ResponseOutparam {
   set(...args: readonly unknown[]): void;
 }
@@ -44,7 +54,7 @@ const modules = new Map<string, WebAssembly.Module>();
 let memories: readonly WebAssembly.Memory[] = [];
 
 const shim = new WASIShim({ sandbox: { preopens: {}, env: { ...order.env }, args: [...order.args], enableNetwork: false } });
-const imports = shim.getImportObject() as unknown as Readonly<Record<string, { ResponseOutparam?: ResponseOutparam }>>;
+const imports = shim.getImportObject() as unknown as Readonly<Record<string, Clock & { ResponseOutparam?: ResponseOutparam; handle?: () => void }>>;
 let answered = false;
 const outparam = imports['wasi:http/types']?.ResponseOutparam;
 if (outparam !== undefined) {
@@ -52,6 +62,30 @@ if (outparam !== undefined) {
   outparam.set = (...args) => {
     answered = true;
     set(...args);
+  };
+}
+
+/** A guest sees milliseconds unless it was granted more. */
+function coarsen(clock: Clock | undefined): void {
+  if (clock === undefined) return;
+  const now = clock.now.bind(clock);
+  clock.now = () => {
+    const time = now();
+    return typeof time === 'bigint' ? time - (time % MILLISECOND) : { ...time, nanoseconds: time.nanoseconds - (time.nanoseconds % Number(MILLISECOND)) };
+  };
+  clock.resolution = () => (typeof now() === 'bigint' ? MILLISECOND : { seconds: 0n, nanoseconds: Number(MILLISECOND) });
+}
+
+if (!order.fineClocks) {
+  coarsen(imports['wasi:clocks/monotonic-clock']);
+  coarsen(imports['wasi:clocks/wall-clock']);
+}
+
+// The shim reaches any host, whatever its sandbox says; nothing is granted here.
+const outgoing = imports['wasi:http/outgoing-handler'];
+if (outgoing !== undefined) {
+  outgoing.handle = () => {
+    throw Object.assign(new Error('requests to the outside are not granted'), { payload: { tag: 'HTTP-request-denied' } });
   };
 }
 

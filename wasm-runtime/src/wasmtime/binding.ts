@@ -2,6 +2,8 @@
 
 import { createRequire } from 'node:module';
 import { RUNTIME_ERROR_CODES, RuntimeError } from '../errors.ts';
+import type { Grants } from '../grants.ts';
+import type { Limits, Reuse } from '../limits.ts';
 import type { ComponentInfo, Exit, ListenerFailure, RoutingTable, WorkloadStats } from '../runtime.ts';
 
 export interface BindingError {
@@ -9,16 +11,17 @@ export interface BindingError {
   readonly message: string;
 }
 
+type Pairs = readonly (readonly [string, string])[];
+
 export interface BindingSpec {
   readonly id: string;
-  readonly args: readonly string[];
-  readonly env: readonly (readonly [string, string])[];
-  readonly memoryBytes: number;
-  readonly requestTimeoutMs: number;
+  readonly grants: Omit<Grants, 'env' | 'config' | 'clocks'> & { readonly env: Pairs; readonly config: Pairs; readonly fineClocks: boolean };
+  readonly limits: Limits;
+  readonly reuse: Omit<Extract<Reuse, { is: 'pooled' }>, 'is'> | undefined;
+  readonly warm: number;
+  readonly accessLog: boolean;
   readonly logPath: string;
   readonly logMaxBytes: number;
-  readonly searchDomains: readonly string[];
-  readonly egress: readonly string[];
 }
 
 export interface BindingComponent {
@@ -32,6 +35,7 @@ export interface BindingService {
 }
 
 export interface BindingCommand {
+  stats(): WorkloadStats;
   exited(): Promise<Exit>;
   stop(graceMs: number): Promise<void>;
 }
@@ -52,15 +56,27 @@ export interface BindingProxy {
 
 export interface BindingEngine {
   readonly compatibility: string;
-  compile(file: string, output: string): Promise<BindingError | null>;
+  readonly capacity: number;
+  readonly publicKey: Uint8Array;
+  /** What the compiler's process is told of this engine. */
+  readonly compilerOptions: readonly string[];
+  /** Signs what the compiler's process left. */
+  seal(file: string, imageBytes: number): Promise<BindingError | null>;
   load(file: string): Promise<BindingComponent | BindingError>;
   startService(component: BindingComponent, spec: BindingSpec, onFailure: (exit: Exit) => void): BindingService | BindingError;
   startCommand(component: BindingComponent, spec: BindingSpec): Promise<BindingCommand | BindingError>;
   openProxy(gateway: string | null, nodePortHost: string, tunnel: BindingTunnel | null): Promise<BindingProxy | BindingError>;
 }
 
+export interface BindingOptions {
+  /** Runs Pulley bytecode instead of machine code. */
+  readonly interpreter: boolean;
+  readonly signingSeed: Buffer | undefined;
+  readonly trustedKeys: readonly Buffer[];
+}
+
 export interface Binding {
-  openEngine(): BindingEngine | BindingError;
+  openEngine(options: BindingOptions): BindingEngine | BindingError;
   inspect(file: string): Promise<ComponentInfo | BindingError>;
 }
 
@@ -76,8 +92,17 @@ export function loadBinding(addon: string): Binding {
 /** The value itself, or its RuntimeError thrown. */
 export function unwrap<T>(value: T | BindingError): T {
   if (!isBindingError(value)) return value;
-  const code = RUNTIME_ERROR_CODES.find((known) => known === value.code) ?? 'Internal';
-  throw new RuntimeError(code, value.message);
+  throw errorOf(value.code, value.message);
+}
+
+/** Throws what a call says that has nothing else to say. */
+export function settle(failure: BindingError | null): void {
+  if (failure !== null) throw errorOf(failure.code, failure.message);
+}
+
+/** The engine's code as one of ours. */
+export function errorOf(code: string, message: string): RuntimeError {
+  return new RuntimeError(RUNTIME_ERROR_CODES.find((known) => known === code) ?? 'Internal', message);
 }
 
 // A plain object of exactly these two strings: no other value crosses with a `code`, except a listener failure, which has four fields.

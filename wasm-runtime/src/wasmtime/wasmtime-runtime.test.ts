@@ -8,11 +8,12 @@ import { test } from 'node:test';
 import { isRuntimeError } from '../errors.ts';
 import { openRuntime } from '../open.ts';
 import { runtimeSuite } from '../suite.ts';
+import { EVERYTHING } from './abilities.ts';
 
-runtimeSuite('wasmtime', openRuntime);
+runtimeSuite('wasmtime', openRuntime, EVERYTHING);
 
 test('without an addon components run on V8, when that is wanted', async () => {
-  const clock = { now: () => '', after: () => () => {} };
+  const clock = { now: () => '', monotonic: () => 0, after: () => () => {} };
   const fallback = openRuntime({ addon: '/nonexistent.node', withoutAddon: clock });
   assert.equal(fallback.engine.name, 'jco');
   await fallback.close();

@@ -1,14 +1,12 @@
 // The façade over the wasmtime addon: turns its handles into the contract of `runtime.ts`. Holds every workload it
 // started, so that `close` leaves nothing running.
 
-import { randomUUID } from 'node:crypto';
-import { rename, rm } from 'node:fs/promises';
 import { RuntimeError } from '../errors.ts';
-import type { Component, Exit, Proxy, ProxyOptions, Runtime, Workload, WorkloadSpec, WorkloadStats } from '../runtime.ts';
-import { type Binding, type BindingCommand, type BindingComponent, type BindingEngine, type BindingService, type BindingSpec, unwrap } from './binding.ts';
+import type { Component, Exit, Proxy, ProxyOptions, Runtime, Workload, WorkloadSpec } from '../runtime.ts';
+import { type Binding, type BindingCommand, type BindingComponent, type BindingEngine, type BindingOptions, type BindingService, type BindingSpec, unwrap } from './binding.ts';
+import { type CompilerLimits, createCompiler } from './compiler.ts';
 
 const STOPPED: Exit = { reason: 'Stopped', exitCode: 137, message: 'stopped by the node' };
-const NO_STATS: WorkloadStats = { requests: 0, inFlight: 0, failures: 0, memoryHighWater: 0 };
 
 class LoadedComponent implements Component {
   readonly #handle: BindingComponent;
@@ -23,15 +21,25 @@ class LoadedComponent implements Component {
   }
 }
 
+export interface WasmtimeOptions {
+  readonly binding: Binding;
+  /** Where the addon and the program around its compiler are. */
+  readonly addon: string;
+  readonly compiler: string;
+  readonly compilerLimits: CompilerLimits;
+  readonly engine: BindingOptions;
+}
+
 /** One runtime over one addon engine. */
-export function createWasmtimeRuntime(binding: Binding): Runtime {
-  const engine = unwrap(binding.openEngine());
+export function createWasmtimeRuntime({ binding, addon, compiler: program, compilerLimits, engine: options }: WasmtimeOptions): Runtime {
+  const engine = unwrap(binding.openEngine(options));
+  const compiler = createCompiler({ program, addon, engine, limits: compilerLimits });
   const workloads = new Map<string, Workload>();
   const proxies = new Set<Proxy>();
   return {
-    engine: { name: 'wasmtime', version: '48.0.8', compatibility: engine.compatibility },
+    engine: { name: options.interpreter ? 'pulley' : 'wasmtime', version: '48.0.8', compatibility: engine.compatibility, capacity: engine.capacity, publicKey: engine.publicKey },
     inspect: async (file) => unwrap(await binding.inspect(file)),
-    compile: async (file, output) => compile(engine, file, output),
+    compile: async (file, output, onProgress) => compiler.compile(file, output, onProgress),
     load: async (compiled) => new LoadedComponent(unwrap(await engine.load(compiled))),
     start: async (spec) => {
       if (workloads.has(spec.id)) throw new RuntimeError('AlreadyExists', `workload ${spec.id} is running already`);
@@ -46,43 +54,32 @@ export function createWasmtimeRuntime(binding: Binding): Runtime {
       return proxy;
     },
     close: async () => {
+      await compiler.close();
       await Promise.all([...proxies].map((proxy) => proxy.close()));
       await Promise.all([...workloads.values()].map((workload) => workload.stop(0)));
     },
   };
 }
 
-async function compile(engine: BindingEngine, file: string, output: string): Promise<void> {
-  const partial = `${output}.${randomUUID()}.partial`;
-  try {
-    const failure = await engine.compile(file, partial);
-    if (failure !== null) unwrap<never>(failure);
-    await rename(partial, output);
-  } catch (error) {
-    await rm(partial, { force: true });
-    throw error;
-  }
-}
-
 async function start(engine: BindingEngine, spec: WorkloadSpec): Promise<Workload> {
   const component = LoadedComponent.handleOf(spec.component);
-  const binding: BindingSpec = {
-    id: spec.id,
-    args: spec.args,
-    env: Object.entries(spec.env),
-    memoryBytes: spec.limits.memoryBytes,
-    requestTimeoutMs: spec.limits.requestTimeoutMs,
-    logPath: spec.log.path,
-    logMaxBytes: spec.log.maxBytes,
-    searchDomains: spec.searchDomains,
-    egress: spec.egress,
-  };
+  const binding = bindingSpec(spec);
   if (spec.component.info.kind === 'command') return commandWorkload(spec.id, unwrap(await engine.startCommand(component, binding)));
   let listener: (failure: Exit) => void = () => {};
   const service = unwrap(engine.startService(component, binding, (failure) => listener(failure)));
   return serviceWorkload(spec.id, service, (next) => {
     listener = next;
   });
+}
+
+function bindingSpec({ id, grants: { env, config, clocks, ...grants }, limits, reuse, warm, accessLog, log }: WorkloadSpec): BindingSpec {
+  return {
+    id, limits, warm, accessLog,
+    grants: { ...grants, env: Object.entries(env), config: Object.entries(config), fineClocks: clocks === 'nanosecond' },
+    reuse: reuse.is === 'pooled' ? reuse : undefined,
+    logPath: log.path,
+    logMaxBytes: log.maxBytes,
+  };
 }
 
 function serviceWorkload(id: string, service: BindingService, listen: (listener: (failure: Exit) => void) => void): Workload {
@@ -110,7 +107,7 @@ function commandWorkload(id: string, command: BindingCommand): Workload {
     probe: async () => {
       throw new RuntimeError('NoEntryPoint', `workload ${id} is a command and answers no requests`);
     },
-    stats: () => NO_STATS,
+    stats: () => command.stats(),
     stop: async (deadlineMs) => command.stop(deadlineMs),
   };
 }

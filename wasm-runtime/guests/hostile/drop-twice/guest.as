@@ -1,0 +1,9 @@
+// Drops a handle twice.
+import { dropFields, newFields } from '../../kit/http';
+export { cabi_realloc } from '../../kit/memory';
+
+export function handle(request: i32, out: i32): void {
+  const fields = newFields();
+  dropFields(fields);
+  dropFields(fields);
+}

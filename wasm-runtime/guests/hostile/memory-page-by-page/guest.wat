@@ -1,0 +1,5 @@
+;; Tries to take all memory there is, one page at a time.
+(module
+  (memory (export "memory") 1 65536)
+  (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32) i32.const 4096)
+  (func (export "wasi:http/incoming-handler@0.2.12#handle") (param $request i32) (param $out i32) (loop $again (br_if $again (i32.ne (memory.grow (i32.const 1)) (i32.const -1)))) unreachable))

@@ -1,0 +1,7 @@
+;; Tries to use up the stack before it is asked anything.
+(module
+  (memory (export "memory") 1 65536)
+  (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32) i32.const 4096)
+  (start $start)
+  (func $start (call $start))
+  (func (export "wasi:http/incoming-handler@0.2.12#handle") (param $request i32) (param $out i32)))

@@ -1,0 +1,6 @@
+;; Tries to use up the stack of its thread.
+(module
+  (memory (export "memory") 1 65536)
+  (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32) i32.const 4096)
+  (func $deeper (param i32) (result i32) (i32.add (i32.const 1) (call $deeper (local.get 0))))
+  (func (export "wasi:http/incoming-handler@0.2.12#handle") (param $request i32) (param $out i32) (drop (call $deeper (i32.const 1)))))

@@ -1,0 +1,6 @@
+;; Tries to make its table as large as it gets.
+(module
+  (memory (export "memory") 1 65536)
+  (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32) i32.const 4096)
+  (table $t 1 funcref)
+  (func (export "wasi:http/incoming-handler@0.2.12#handle") (param $request i32) (param $out i32) (loop $again (br_if $again (i32.ne (table.grow $t (ref.null func) (i32.const 1000)) (i32.const -1)))) unreachable))

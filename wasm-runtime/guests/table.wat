@@ -1,0 +1,17 @@
+;; Grows its table by as many thousand elements as its path says in three digits (/004: 4,000) and answers; traps when it is refused.
+(module
+  (import "wasi:http/types@0.2.12" "[constructor]fields" (func $fields (result i32)))
+  (import "wasi:http/types@0.2.12" "[constructor]outgoing-response" (func $response (param i32) (result i32)))
+  (import "wasi:http/types@0.2.12" "[static]response-outparam.set" (func $set (param i32 i32 i32 i32 i64 i32 i32 i32 i32)))
+  (import "wasi:http/types@0.2.12" "[method]incoming-request.path-with-query" (func $path (param i32 i32)))
+  (memory (export "memory") 1 65536)
+  (table $t 1 funcref)
+  (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32) i32.const 4096)
+  (func $digit (param $at i32) (result i32)
+    (i32.sub (i32.load8_u (i32.add (i32.load (i32.const 4)) (local.get $at))) (i32.const 48)))
+  (func (export "wasi:http/incoming-handler@0.2.12#handle") (param $request i32) (param $out i32)
+    (local $thousands i32)
+    (call $path (local.get $request) (i32.const 0))
+    (local.set $thousands (i32.add (i32.mul (call $digit (i32.const 1)) (i32.const 100)) (i32.add (i32.mul (call $digit (i32.const 2)) (i32.const 10)) (call $digit (i32.const 3)))))
+    (if (i32.lt_s (table.grow $t (ref.null func) (i32.mul (local.get $thousands) (i32.const 1000))) (i32.const 0)) (then unreachable))
+    (call $set (local.get $out) (i32.const 0) (call $response (call $fields)) (i32.const 0) (i64.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0))))
