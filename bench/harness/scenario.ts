@@ -10,16 +10,19 @@ export interface Measurement {
   readonly samples: readonly number[];
 }
 
-/** A promise about a ratio of medians: `subject` to `peer` of one metric. */
-export interface Bar {
+/** A promise about a median: of `subject`'s own value in the metric's unit or, where there is a peer, of the ratio of its median to the peer's. */
+export type Bar = {
   readonly metric: string;
   readonly subject: string;
-  readonly peer: string;
-  readonly atLeast: number;
-}
+  readonly peer?: string;
+  /** A wish: it is judged and said, and fails no run. */
+  readonly aim?: true;
+} & ({ readonly atLeast: number } | { readonly atMost: number });
 
 export interface Scenario {
   readonly name: string;
+  /** Scenarios of a group are asked for by its name. */
+  readonly group: 'cluster' | 'runtime';
   readonly title: string;
   /** How it is measured, for a reader who means to doubt it. */
   readonly method: string;
@@ -42,14 +45,11 @@ export function median(samples: readonly number[]): number {
 }
 
 /** Runs the subjects in turns, the order turned round each time; the samples by subject. */
-export async function interleave(rounds: number, subjects: Readonly<Record<string, () => Promise<number>>>): Promise<Readonly<Record<string, readonly number[]>>> {
-  const samples = Object.fromEntries(Object.keys(subjects).map((name) => [name, [] as number[]]));
+export async function interleave<T>(rounds: number, subjects: Readonly<Record<string, () => Promise<T>>>): Promise<Readonly<Record<string, readonly T[]>>> {
+  const samples = Object.fromEntries(Object.keys(subjects).map((name) => [name, [] as T[]]));
   for (let round = 0; round < rounds; round += 1) {
-    const names = Object.keys(subjects);
-    for (const name of round % 2 === 0 ? names : names.toReversed()) {
-      const value = await subjects[name]?.();
-      if (value !== undefined) samples[name]?.push(value);
-    }
+    const entries = Object.entries(subjects);
+    for (const [name, run] of round % 2 === 0 ? entries : entries.toReversed()) samples[name]?.push(await run());
   }
   return samples;
 }

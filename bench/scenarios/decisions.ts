@@ -13,6 +13,7 @@ const patch = { spec: { template: { spec: { containers: [{ name: 'web', image: '
 
 export const decisions: Scenario = {
   name: 'decisions',
+  group: 'cluster',
   title: 'Judging an object',
   method: 'tinybench, in process: the schema check, the defaults and rules, and a strategic merge patch of a Deployment with one container and ten variables; `JSON.parse` of the same object is the yardstick.',
   async run({ rounds, say }) {

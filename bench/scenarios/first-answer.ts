@@ -36,6 +36,7 @@ async function deploy(cluster: Cluster, image: string): Promise<number> {
 
 export const firstAnswer: Scenario = {
   name: 'first-answer',
+  group: 'cluster',
   title: 'From a manifest to the first answer',
   method: 'From sending a Service and a Deployment to the API server (each write fsynced) to the first 200 at the gateway, asked every millisecond: of a component the node has run before, and of one whose digest it has never seen, so that it is read, compiled and linked first (6 KB WAT; 1.2 MB JavaScript on QuickJS). The peer is the start of a `wasmtime serve` process on the same unseen file to its first 200, which has no API, store or scheduler to pass.',
   missing: () => missingTools('wasmtime'),

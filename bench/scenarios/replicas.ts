@@ -8,6 +8,7 @@ const REPLICAS = 1000;
 
 export const replicas: Scenario = {
   name: 'replicas',
+  group: 'cluster',
   title: 'A thousand replicas',
   method: `One \`copepod up\` process (API server, store, controllers, scheduler, agent, proxy, engine). Time from scaling a Deployment from 0 to ${REPLICAS} until its status says all are ready, every pod and status written to LMDB with fsync. Memory is the proportional set size of that process: fresh and idle; with ${REPLICAS} ready replicas, 10 s after they were.`,
   async run({ rounds, say }) {

@@ -10,6 +10,7 @@ const VALUE = new Uint8Array(256).fill(120);
 
 export const store: Scenario = {
   name: 'store',
+  group: 'cluster',
   title: 'Durable writes',
   method: '256-byte values, each write awaited by its writer until it is fsynced: the store (revision, compare-and-set, watchers) and bare `lmdb` with `await db.put()`, on the same disk in turns.',
   async run({ rounds, say }) {

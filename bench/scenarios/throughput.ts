@@ -5,6 +5,7 @@ const SECONDS = 4;
 
 export const throughput: Scenario = {
   name: 'throughput',
+  group: 'cluster',
   title: 'Requests per second',
   method: `\`wrk\` with one thread for ${SECONDS} s a round against the same 6 KB component (wasi:http 0.2, a fresh instance for each request, chunked 19-byte body): through Copepod's gateway, and from \`wasmtime serve\` 48.0.8 with the pooling allocator and its memory kept resident, built with the same link-time optimisation. Both processes run during the whole scenario; rounds alternate; a single answer that is not 200 fails the run.`,
   bars: [{ metric: '32 connections', subject: 'copepod', peer: 'wasmtime serve', atLeast: 0.8 }],

@@ -2,10 +2,9 @@
 //! what the engine adds (limits, epochs, capabilities, counters).
 
 use std::path::Path;
-use std::sync::Arc;
 
 use copepod_engine::inspect;
-use wasmtime::component::{Component, Instance, InstancePre, Linker, ResourceTable};
+use wasmtime::component::{Component, InstancePre, Linker, ResourceTable};
 use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, Store};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView, default_hooks};
@@ -36,9 +35,6 @@ impl WasiHttpView for Host {
     }
 }
 
-/// One instance in a store of its own.
-pub type Made = (Store<Host>, Instance);
-
 pub struct Direct {
     engine: Engine,
     pre: InstancePre<Host>,
@@ -46,7 +42,7 @@ pub struct Direct {
 
 impl Direct {
     /// Compiles the file. The bookkeeping of concurrent tasks is on where the component needs it, as in the engine.
-    pub fn open(file: &Path, keep_resident: usize) -> Result<Arc<Self>, Failure> {
+    pub fn open(file: &Path, keep_resident: usize) -> Result<Self, Failure> {
         let bytes = std::fs::read(file)?;
         let concurrent = inspect(&bytes).map_err(said)?.concurrent;
         let engine = Engine::new(&config(concurrent, keep_resident))?;
@@ -58,18 +54,14 @@ impl Direct {
             wasmtime_wasi_http::p3::add_to_linker(&mut linker)?;
         }
         let pre = linker.instantiate_pre(&Component::new(&engine, &bytes)?)?;
-        Ok(Arc::new(Self { engine, pre }))
+        Ok(Self { engine, pre })
     }
 
-    /// Makes instances one after the other.
-    pub async fn make(self: Arc<Self>, count: u32) -> wasmtime::Result<Vec<Made>> {
-        let mut made = Vec::new();
-        for _ in 0..count {
-            let mut store = Store::new(&self.engine, Host { table: ResourceTable::new(), wasi: None, http: WasiHttpCtx::new() });
-            let instance = self.pre.instantiate_async(&mut store).await?;
-            made.push((store, instance));
-        }
-        Ok(made)
+    /// Makes an instance and drops it.
+    pub async fn once(&self) -> wasmtime::Result<()> {
+        let mut store = Store::new(&self.engine, Host { table: ResourceTable::new(), wasi: None, http: WasiHttpCtx::new() });
+        self.pre.instantiate_async(&mut store).await?;
+        Ok(())
     }
 }
 
@@ -80,13 +72,15 @@ fn config(concurrent: bool, keep_resident: usize) -> Config {
         .max_core_instances_per_component(64)
         .total_memories(SLOTS)
         .max_memories_per_component(8)
+        .max_memories_per_module(8)
         .total_tables(SLOTS * 2)
         .max_tables_per_component(16)
+        .max_tables_per_module(16)
         .total_stacks(SLOTS)
         .table_elements(32_768)
         .max_memory_size(1 << 30)
         .linear_memory_keep_resident(keep_resident)
-        .table_keep_resident(4096)
+        .table_keep_resident(128 << 10)
         .pagemap_scan(Enabled::Auto);
     let mut config = Config::new();
     config
