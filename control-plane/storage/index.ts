@@ -1,5 +1,9 @@
 // Public names of the store.
-export type { ListOptions, ListResult, Mutation, Revision, Storage, StorageEvent, StorageReader, StorageWatcher, StorageWriter, StoredValue } from './storage.ts';
+export type {
+  LeaseId, ListOptions, ListResult, Mutation, ReadOptions, Revision, Storage, StorageCompaction, StorageEvent, StorageFigure, StorageLeases, StorageReader, StorageStatus,
+  StorageWatcher, StorageWriter, StoredValue, WatchBatch, WatchOptions,
+} from './storage.ts';
+export { MAX_KEY_BYTES, MAX_MUTATIONS } from './storage.ts';
 export type { StorageErrorCode } from './errors.ts';
 export { isStorageError, StorageError } from './errors.ts';
 export type { MemoryStorageOptions } from './memory/memory-storage.ts';

@@ -43,9 +43,9 @@ export async function createWatchCache(storage: Storage, onBroken: (error: unkno
   }
 
   async function follow(): Promise<void> {
-    for await (const batch of storage.watch(ROOT, revision, stop.signal)) {
-      for (const event of batch) take(event);
-      revision = batch.at(-1)?.revision ?? revision;
+    for await (const batch of storage.watch({ prefix: ROOT, after: revision, signal: stop.signal, progress: true })) {
+      for (const event of batch.events) take(event);
+      revision = batch.revision;
       for (let index = waiters.length - 1; index >= 0; index -= 1) {
         const waiter = waiters[index];
         if (waiter !== undefined && waiter.revision <= revision) {
@@ -69,7 +69,7 @@ export async function createWatchCache(storage: Storage, onBroken: (error: unkno
       waiters.push({ revision: wanted, resolve });
     })),
     async *watch(prefix, after, signal) {
-      for await (const batch of storage.watch(prefix, after, signal)) yield batch.map((event) => toCacheEvent(event, collections));
+      for await (const { events } of storage.watch({ prefix, after, signal })) yield events.map((event) => toCacheEvent(event, collections));
     },
     close: () => stop.abort(),
   };
