@@ -17,7 +17,7 @@ import { createJoinRoutes, createJoinTokens, ensureClusterPki, renderKubeconfig,
 import { createRegistry, type Registry } from './registry/index.ts';
 import { runScheduler } from './scheduler/index.ts';
 import { ADMIN_GROUP, createDispatch, createHttpServer, createInProcessTransport, createPodLog, NODE_GROUP, type User } from './server/index.ts';
-import { createMemoryStorage, isStorageError, openLmdbStorage, type Storage } from './storage/index.ts';
+import { createMemoryStorage, isStorageError, openLmdbStorage, runCompactor, type Storage } from './storage/index.ts';
 import { createWatchCache } from './watch-cache/index.ts';
 
 export { LockError } from './lock.ts';
@@ -48,6 +48,7 @@ export interface ControlPlane {
   readonly apiUrl: string;
   readonly kubeconfig: string;
   readonly joinToken: string;
+  readonly storage: Storage;
   /** The API as this identity, without a socket. */
   transportFor(user: User): Transport;
   close(): Promise<void>;
@@ -72,7 +73,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     for (const close of closers.toReversed()) await close();
   };
   try {
-    const storage: Storage = options.store === 'memory' ? createMemoryStorage() : openLmdbStorage({ path: join(dataDir, 'store') });
+    const storage: Storage = options.store === 'memory' ? createMemoryStorage({ clock }) : openLmdbStorage({ path: join(dataDir, 'store'), clock });
     closers.push(() => storage.close());
     let broken: unknown;
     const cache = await createWatchCache(storage, (error) => {
@@ -114,13 +115,17 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
 
     const stop = new AbortController();
     const own = createInProcessTransport(dispatch, { name: 'system:copepod-controller-manager', groups: [ADMIN_GROUP] }, onInternal);
-    const running = [runControllers({ transport: own, clock, log, kinds: KINDS, nodeGraceMs: options.nodeGraceMs, nodeEvictionMs: options.nodeEvictionMs }, stop.signal), runScheduler({ transport: own, clock, log }, stop.signal)];
+    const running = [
+      runCompactor({ storage, clock, onError: (error) => log.warn({ err: error }, 'the store could not be compacted') }, stop.signal),
+      runControllers({ transport: own, clock, log, kinds: KINDS, nodeGraceMs: options.nodeGraceMs, nodeEvictionMs: options.nodeEvictionMs }, stop.signal),
+      runScheduler({ transport: own, clock, log }, stop.signal),
+    ];
     closers.push(async () => {
       stop.abort();
       await Promise.all(running);
     });
     log.info({ apiUrl }, 'API server is ready');
-    return { apiUrl, kubeconfig, joinToken, transportFor: (user) => createInProcessTransport(dispatch, user, onInternal), close: closeAll };
+    return { apiUrl, kubeconfig, joinToken, storage, transportFor: (user) => createInProcessTransport(dispatch, user, onInternal), close: closeAll };
   } catch (error) {
     await closeAll();
     throw error;

@@ -3,6 +3,8 @@
 export type StorageErrorCode =
   | 'Conflict' | 'Compacted' | 'Future' | 'Invalid' | 'NoLease'
   | 'Closed' | 'Locked' | 'ReadOnly' | 'NoSpace' | 'Corrupt' | 'Io'
+  /** The files were written by a later release. */
+  | 'Newer'
   /** Not reached, or it has no leader now: nothing was written. */
   | 'Unavailable'
   /** The connection or the time ran out with a write under way: it may have been written. */

@@ -225,7 +225,7 @@ export function storageSuite(name: string, open: (t: TestContext) => Storage | P
     const batches = watch(t, storage, { prefix: '/k', after: start })[Symbol.asyncIterator]();
     const first = batches.next();
     const revisions = await series(storage, 300);
-    const seen = [...((await first).value as WatchBatch).events.map((event) => event.revision)];
+    const seen = ((await first).value as WatchBatch).events.map((event) => event.revision);
     while (seen.length < revisions.length) seen.push(...((await batches.next()).value as WatchBatch).events.map((event) => event.revision));
     assert.deepEqual(seen, revisions);
   });
@@ -304,7 +304,7 @@ export function storageSuite(name: string, open: (t: TestContext) => Storage | P
     await storage.revoke(lease);
     assert.deepEqual((await storage.list({ prefix: '/l/' })).items.map((item) => item.key), ['/l/kept']);
     const events = await watching;
-    assert.deepEqual(events.map((event) => [event.type, event.key]).sort(), [['delete', '/l/a'], ['delete', '/l/b']]);
+    assert.deepEqual(events.map((event) => `${event.type} ${event.key}`).toSorted(), ['delete /l/a', 'delete /l/b']);
     await assert.rejects(storage.keepAlive(lease), is('NoLease'));
     await assert.rejects(storage.revoke(lease), is('NoLease'));
     await assert.rejects(storage.commit([{ type: 'put', key: '/l/c', value: bytes('c'), expect: 0, lease }]), is('NoLease'));

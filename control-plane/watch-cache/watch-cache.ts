@@ -26,15 +26,14 @@ export interface WatchCache {
 }
 
 const ROOT = '/registry/';
+const PAGE = 2000;
 
 /** Reads the whole store once. */
 export async function createWatchCache(storage: Storage, onBroken: (error: unknown) => void): Promise<WatchCache> {
   const collections = new Map<string, Collection>();
   const stop = new AbortController();
   const waiters: { readonly revision: number; readonly resolve: () => void }[] = [];
-  const first = await storage.list({ prefix: ROOT });
-  let revision = first.revision;
-  for (const item of first.items) collectionOf(collections, item.key).put(decodeStored(item.key, item.value, item.modRevision));
+  let revision = await load(storage, collections);
 
   function take(event: StorageEvent): void {
     const collection = collectionOf(collections, event.key);
@@ -73,6 +72,18 @@ export async function createWatchCache(storage: Storage, onBroken: (error: unkno
     },
     close: () => stop.abort(),
   };
+}
+
+/** In pages of one revision, so that a large store lets others run meanwhile. */
+async function load(storage: Storage, collections: Map<string, Collection>): Promise<number> {
+  for (let after: string | undefined, revision: number | undefined; ;) {
+    const page = await storage.list({ prefix: ROOT, after, limit: PAGE, revision });
+    for (const item of page.items) collectionOf(collections, item.key).put(decodeStored(item.key, item.value, item.modRevision));
+    if (!page.more) return page.revision;
+    revision = page.revision;
+    after = page.items.at(-1)?.key;
+    await new Promise<void>((resolve) => setImmediate(resolve));
+  }
 }
 
 function toCacheEvent(event: StorageEvent, collections: Map<string, Collection>): CacheEvent {
