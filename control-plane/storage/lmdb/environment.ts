@@ -1,7 +1,7 @@
 // One LMDB environment and the tables in it; what is on disk has a format with a number, older ones are brought up to date when the
 // store is opened, newer ones refused.
 
-import { mkdirSync, rmSync, statSync } from 'node:fs';
+import { mkdirSync, rmSync, statfsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Database, open, type RootDatabase, type RootDatabaseOptionsWithPath } from 'lmdb';
 import { StorageError } from '../errors.ts';
@@ -31,6 +31,8 @@ export interface EnvironmentOptions {
 const FORMAT = 2;
 /** Where the map begins; LMDB makes it larger by itself. */
 const MAP_BYTES = 256 * 1024 * 1024;
+/** With less left a disk counts as full. */
+const FULL_BYTES = 1024 * 1024;
 
 /**
  * StorageError ReadOnly, NoSpace or Io when the directory cannot be used, Newer when a later release wrote it, Corrupt when it is
@@ -47,6 +49,8 @@ export function openEnvironment(path: string, { readOnly = false }: EnvironmentO
       path, readOnly, maxDbs: 12, mapSize: MAP_BYTES, noSubdir: statSync(path).isFile(), trackMetrics: true,
       // It would let a transaction be seen before it is on disk.
       overlappingSync: false,
+      // The writer makes the batches; the library's own would leave a rejection nobody handles when a commit fails.
+      eventTurnBatching: false,
     };
     return prepare(open(options), path, readOnly);
   } catch (cause) {
@@ -107,11 +111,31 @@ export function revisionIn({ log, meta }: Environment): Revision {
 /** What LMDB or the system said, as a StorageError. */
 export function failure(cause: unknown, path: string): StorageError {
   if (cause instanceof StorageError) return cause;
-  const reason = (cause as { readonly commitError?: unknown } | null)?.commitError ?? cause;
-  const text = reason instanceof Error ? reason.message : String(reason);
-  const code = (reason as { readonly code?: unknown } | null)?.code;
+  const text = cause instanceof Error ? cause.message : String(cause);
+  const code = (cause as { readonly code?: unknown } | null)?.code;
   if (code === 'EACCES' || code === 'EROFS' || code === 13 || code === 30 || /permission denied|read-only/i.test(text)) return new StorageError('ReadOnly', `${path} cannot be written: ${text}`, { cause });
-  if (code === 'ENOSPC' || code === 28 || /no space left|MDB_MAP_FULL/i.test(text)) return new StorageError('NoSpace', `no room left on the disk of ${path}: free some, writes go on by themselves then`, { cause });
+  if (code === 'ENOSPC' || code === 28 || /no space left|MDB_MAP_FULL/i.test(text) || (code === 5 && isFull(path))) return new StorageError('NoSpace', `no room left on the disk of ${path}: free some, writes go on by themselves then`, { cause });
   if (/MDB_(CORRUPTED|INVALID|PANIC|VERSION_MISMATCH|PAGE_NOTFOUND)/.test(text)) return new StorageError('Corrupt', `${path} is not a readable store: ${text}`, { cause });
   return new StorageError('Io', `${path}: ${text}`, { cause });
+}
+
+/** The library tells why a commit failed in a promise of its own. */
+export async function commitFailure(cause: unknown, path: string): Promise<StorageError> {
+  const { commitError } = cause as { readonly commitError?: Promise<never> };
+  try {
+    await commitError;
+    return failure(cause, path);
+  } catch (reason) {
+    return failure(reason, path);
+  }
+}
+
+/** What fits in part only is told as an error of input and output. */
+function isFull(path: string): boolean {
+  try {
+    const { bavail, bsize } = statfsSync(path);
+    return bavail * bsize < FULL_BYTES;
+  } catch {
+    return false;
+  }
 }

@@ -2,7 +2,7 @@
 // fsync, and is answered after it. A change looks first (and may refuse) and writes then, because what is written cannot be taken back.
 
 import { closedStore, StorageError } from '../errors.ts';
-import { type Environment, failure } from './environment.ts';
+import { commitFailure, type Environment } from './environment.ts';
 
 export interface Change<T> {
   /** Looks, inside the transaction, at what the changes before it did; throws StorageError to refuse. The result writes. */
@@ -114,7 +114,7 @@ export class Writer {
       environment.root.resetReadTxn();
       return undefined;
     } catch (cause) {
-      return failure(cause, this.#options.path);
+      return await commitFailure(cause, this.#options.path);
     }
   }
 }
