@@ -1,11 +1,12 @@
 // A process that writes to a store until it is killed. Says on its standard output, at once and in order, what it is about to do and
-// what it was told: `? <id> <writes>` and then `! <id> <revision>` (acknowledged) or `x <id>` (refused). Arguments: path, seed, round.
+// what it was told: `? <id> <writes>` and then `! <id> <revision>` (acknowledged) or `x <id>` (refused). Arguments: path, seed, round, and `plain` for a
+// life without compaction and defragmentation.
 
 import { writeSync } from 'node:fs';
 import { isStorageError, type Mutation, openLmdbStorage } from '@copepod/control-plane/storage';
 import { randomOf } from './random.ts';
 
-const [, , path = '', seed = '1', round = '0'] = process.argv;
+const [, , path = '', seed = '1', round = '0', mode] = process.argv;
 const CLIENTS = 12;
 const KEYS = 40;
 
@@ -42,9 +43,9 @@ async function client(): Promise<never> {
 
 const clients = Array.from({ length: CLIENTS }, client);
 // What came before this round was looked at by the checker already.
-if (random() < 0.7) await storage.compact(start);
+if (mode !== 'plain' && random() < 0.7) await storage.compact(start);
 say('compacted');
-if (random() < 0.4) {
+if (mode !== 'plain' && random() < 0.4) {
   await storage.defragment();
   say('defragmented');
 }
