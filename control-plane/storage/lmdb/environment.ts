@@ -1,7 +1,7 @@
 // One LMDB environment and the tables in it; what is on disk has a format with a number, older ones are brought up to date when the
 // store is opened, newer ones refused.
 
-import { mkdirSync, rmSync, statfsSync, statSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync, readSync, rmSync, statfsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Database, open, type RootDatabase, type RootDatabaseOptionsWithPath } from 'lmdb';
 import { StorageError } from '../errors.ts';
@@ -31,6 +31,9 @@ export interface EnvironmentOptions {
 const FORMAT = 2;
 /** Where the map begins; LMDB makes it larger by itself. */
 const MAP_BYTES = 256 * 1024 * 1024;
+/** Two pages that say where everything is, each with LMDB's own mark. */
+const SMALLEST_BYTES = 8192;
+const MAGIC = Buffer.from('dec0efbe', 'hex');
 /** With less left a disk counts as full. */
 const FULL_BYTES = 1024 * 1024;
 
@@ -45,17 +48,40 @@ export function openEnvironment(path: string, { readOnly = false }: EnvironmentO
       // What a defragmentation that was killed left.
       rmSync(join(path, 'defrag'), { recursive: true, force: true });
     }
+    const file = statSync(path).isFile() ? path : join(path, 'data.mdb');
+    checkFile(file, readOnly);
     const options: RootDatabaseOptionsWithPath & { readonly trackMetrics: boolean } = {
-      path, readOnly, maxDbs: 12, mapSize: MAP_BYTES, noSubdir: statSync(path).isFile(), trackMetrics: true,
+      path, readOnly, maxDbs: 12, mapSize: MAP_BYTES, noSubdir: file === path, trackMetrics: true,
       // It would let a transaction be seen before it is on disk.
       overlappingSync: false,
       // The writer makes the batches; the library's own would leave a rejection nobody handles when a commit fails.
       eventTurnBatching: false,
     };
-    return prepare(open(options), path, readOnly);
+    const root = open(options);
+    if (file === path) checkLength(root, path);
+    return prepare(root, path, readOnly);
   } catch (cause) {
     throw failure(cause, path);
   }
+}
+
+/** LMDB takes whatever it finds for its own, and reads beyond its end: what is no store must not come to it. */
+function checkFile(file: string, mustBe: boolean): void {
+  const size = statSync(file, { throwIfNoEntry: false })?.size ?? 0;
+  if (size === 0 && !mustBe) return;
+  const head = Buffer.alloc(64);
+  if (size > 0) {
+    const descriptor = openSync(file, 'r');
+    readSync(descriptor, head, 0, head.length, 0);
+    closeSync(descriptor);
+  }
+  if (size < SMALLEST_BYTES || !head.includes(MAGIC)) throw new StorageError('Corrupt', `${file} is no store`);
+}
+
+/** Of a snapshot, whose file is as long as its last page says. */
+function checkLength(root: RootDatabase, file: string): void {
+  const { lastPageNumber, pageSize } = root.getStats() as { readonly lastPageNumber: number; readonly pageSize: number };
+  if (statSync(file).size < (lastPageNumber + 1) * pageSize) throw new StorageError('Corrupt', `${file} is cut short`);
 }
 
 function prepare(root: RootDatabase, path: string, readOnly: boolean): Environment {

@@ -8,7 +8,6 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { checkStore, emptyModel } from '../checker.ts';
 import { randomOf, seedOf } from '../random.ts';
 
@@ -67,11 +66,13 @@ test(`what was acknowledged survives ${CUTS} cuts of power, whatever the disk di
   const worker = spawn(process.execPath, [join(import.meta.dirname, '..', 'worker.ts'), path, String(seed), '1', 'plain'], {
     stdio: ['ignore', 'pipe', 'inherit'], env: { ...process.env, LD_PRELOAD: recorder, COPEPOD_JOURNAL: journal, COPEPOD_JOURNAL_FILE: join(path, 'data.mdb') },
   });
+  const closed = once(worker, 'close');
   let acknowledged = 0;
-  worker.stdout.setEncoding('utf8').on('data', (chunk: string) => void (acknowledged += chunk.split('\n!').length - 1));
-  while (acknowledged < 600 && worker.exitCode === null) await sleep(5);
-  worker.kill('SIGKILL');
-  await once(worker, 'close');
+  for await (const chunk of worker.stdout.setEncoding('utf8')) {
+    acknowledged += String(chunk).split('\n!').length - 1;
+    if (acknowledged > 600) worker.kill('SIGKILL');
+  }
+  await closed;
 
   const entries = readJournal(journal);
   const opened = entries.findIndex(({ type }) => type === 'A');
