@@ -22,6 +22,9 @@ export interface Counts {
   readonly commits?: number;
   readonly batches?: number;
   readonly refused?: number;
+  readonly swept?: number;
+  /** Milliseconds the newest pieces of a sweep took. */
+  readonly pieces?: readonly number[];
   readonly watchers?: number;
   readonly leases?: number;
 }
@@ -36,6 +39,7 @@ export function figuresOf({ root, log, live, graves, leases, attached, meta }: E
   const counter = (name: string, help: string, value: number): StorageFigure => ({ name, help, value, kind: 'counter' });
   const written = pagesWritten * pageSize;
   const { commits = 0 } = counts;
+  const pieces = (counts.pieces ?? []).toSorted((a, b) => a - b);
   return [
     gauge('keys', 'Keys that are there now', (live.getStats() as Statistics).entryCount),
     gauge('versions', 'Versions kept, the newest among them', (log.getStats() as Statistics).entryCount),
@@ -47,6 +51,8 @@ export function figuresOf({ root, log, live, graves, leases, attached, meta }: E
     counter('commits', 'Commits since the start', commits),
     counter('batches', 'Transactions and fsyncs they shared', counts.batches ?? 0),
     counter('refused_batches', 'Transactions the disk refused', counts.refused ?? 0),
+    counter('swept_versions', 'Versions whose space came back since the start', counts.swept ?? 0),
+    gauge('sweep_p99_ms', 'How long a transaction is held up for that, the 99th percentile of the newest ones', Math.round((pieces[Math.floor(pieces.length * 0.99)] ?? 0) * 100) / 100),
     counter('written_bytes', 'Bytes written to the disk since the start', written),
     gauge('written_bytes_per_commit', 'What one commit costs the disk, on average', commits === 0 ? 0 : Math.round(written / commits)),
   ];

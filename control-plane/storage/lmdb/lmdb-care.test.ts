@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
@@ -11,6 +11,7 @@ import { open } from 'lmdb';
 import { isStorageError } from '../errors.ts';
 import type { Storage, StorageEvent, WatchBatch } from '../storage.ts';
 import { type LmdbStorage, openLmdbStorage } from './lmdb-storage.ts';
+import { restoreStore } from './restore.ts';
 import { verifyStore } from './verify.ts';
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
@@ -210,6 +211,19 @@ test('lmdb: a snapshot taken under load is one moment of the store, and opens as
   for (let pair = 0; pair < 6; pair += 1) assert.deepEqual(items[pair * 2]?.value, items[pair * 2 + 1]?.value);
 });
 
+test('lmdb: a snapshot that is cut short, or is none, is refused in words', async (t) => {
+  const root = folder(t);
+  const storage = reopen(t, join(root, 'store'));
+  for (let index = 0; index < 50; index += 1) await put(storage, `/k${index}`, new Uint8Array(3000));
+  const file = join(root, 'snapshot');
+  await storage.snapshot(file);
+  truncateSync(file, 40_960);
+  await assert.rejects(verifyStore(file), (error) => isStorageError(error, 'Corrupt') && error.message.includes('cut short'));
+  truncateSync(file, 100);
+  await assert.rejects(verifyStore(file), (error) => isStorageError(error, 'Corrupt') && error.message.includes('is no store'));
+  await assert.rejects(restoreStore(join(root, 'other'), file), (error) => isStorageError(error, 'Corrupt'));
+});
+
 test('lmdb: damage in the file is found and named', async (t) => {
   const path = folder(t);
   const storage = openLmdbStorage({ path });
@@ -269,6 +283,7 @@ test('lmdb: a full disk refuses writes, goes on with reads, and writing goes on 
     assert.ok(isStorageError(refusal, 'NoSpace') && refusal.message.includes(path), String(refusal));
     const many = await Promise.allSettled(Array.from({ length: 20 }, (_, index) => put(storage, `/many${index}`, value)));
     assert.ok(many.every((outcome) => outcome.status === 'rejected' && isStorageError(outcome.reason, 'NoSpace')));
+    await assert.rejects(storage.defragment(), (error) => isStorageError(error, 'NoSpace'));
     await readAll();
     if (round === 0) rmSync(ballast);
   }

@@ -32,6 +32,8 @@ export interface LmdbStorage extends Storage {
 
 /** Between two pieces of bringing space back. */
 const SWEEP_PAUSE_MS = 10;
+/** So many are remembered for the figures. */
+const PIECES = 1000;
 
 /** StorageError ReadOnly, NoSpace or Io when the directory cannot be used; Newer when a later release wrote it; Corrupt. */
 export function openLmdbStorage({ path, clock = systemClock }: LmdbStorageOptions): LmdbStorage {
@@ -44,7 +46,9 @@ export function openLmdbStorage({ path, clock = systemClock }: LmdbStorageOption
   /** The newest acknowledged revision. */
   let durable: Revision = revisionIn(environment);
   let compacted: Revision = environment.meta.get('compacted') ?? 0;
-  const counts = { commits: 0, batches: 0, refused: 0 };
+  const counts = { commits: 0, batches: 0, refused: 0, swept: 0 };
+  /** Milliseconds each of the newest pieces of a sweep took. */
+  const pieces: number[] = [];
   const sequence: Sequence = { revision: durable, events: [] };
   const hub = new WatchHub({ revision: () => durable, compacted: () => compacted, read: (after) => readHistory(environment, after, durable) });
   const writer = new Writer({
@@ -53,8 +57,12 @@ export function openLmdbStorage({ path, clock = systemClock }: LmdbStorageOption
     aside(current) {
       // The fresh file takes over what is added to the log, and would not hear of what is taken from it.
       if (defragmenting || clock.monotonic() < nextSweep || !sweepIsDue(current)) return;
-      sweep(current, { monotonic: () => clock.monotonic() });
-      nextSweep = clock.monotonic() + SWEEP_PAUSE_MS;
+      const began = clock.monotonic();
+      counts.swept += sweep(current, { monotonic: () => clock.monotonic() });
+      const ended = clock.monotonic();
+      pieces.push(ended - began);
+      if (pieces.length > PIECES) pieces.shift();
+      nextSweep = ended + SWEEP_PAUSE_MS;
     },
     onSettled(error) {
       if (error === undefined) {
@@ -156,7 +164,7 @@ export function openLmdbStorage({ path, clock = systemClock }: LmdbStorageOption
     },
     async status() {
       const current = await ready();
-      return { implementation: 'lmdb', revision: durable, compacted, figures: figuresOf(current, path, { ...counts, watchers: hub.size, leases: lessor.size }) };
+      return { implementation: 'lmdb', revision: durable, compacted, figures: figuresOf(current, path, { ...counts, pieces, watchers: hub.size, leases: lessor.size }) };
     },
     async snapshot(file) {
       await copyTo(await ready(), file);
