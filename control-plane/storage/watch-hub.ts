@@ -1,7 +1,7 @@
 // Watches over a store that can read its own past. A watcher is a place in the history and no queue: it reads on from where it is,
 // from the tail in memory while it keeps up and from the store when it does not, so a slow one costs nothing and misses nothing.
 
-import { closedStore, compactedAt } from './errors.ts';
+import { closedStore, compactedAt, isStorageError } from './errors.ts';
 import type { Revision, StorageEvent, WatchBatch, WatchOptions } from './storage.ts';
 
 /** The store's own past. */
@@ -10,8 +10,8 @@ export interface History {
   revision(): Revision;
   /** Watches from here on are served. */
   compacted(): Revision;
-  /** Events later than `after`, whole transactions, a bounded number; `revision` is how far they reach. */
-  read(after: Revision): WatchBatch;
+  /** Events later than `after`, whole transactions, a bounded number; `revision` is how far they reach. Rejects with Closed. */
+  read(after: Revision): Promise<WatchBatch>;
 }
 
 interface Watcher {
@@ -78,7 +78,9 @@ export class WatchHub {
           });
           continue;
         }
-        const { events, revision } = this.#read(watcher.after);
+        const read = await this.#read(watcher.after);
+        if (read === undefined) return;
+        const { events, revision } = read;
         const mine = events.filter((event) => event.revision > watcher.after && event.key.startsWith(prefix));
         watcher.after = revision;
         if (mine.length > 0 || progress) yield { events: mine, revision };
@@ -96,8 +98,16 @@ export class WatchHub {
     for (const watcher of this.#watchers) rouse(watcher);
   }
 
-  #read(after: Revision): WatchBatch {
-    if (after < this.#floor) return this.#history.read(after);
+  /** Undefined when the store was closed meanwhile. */
+  async #read(after: Revision): Promise<WatchBatch | undefined> {
+    if (after < this.#floor) {
+      try {
+        return await this.#history.read(after);
+      } catch (error) {
+        if (isStorageError(error, 'Closed')) return undefined;
+        throw error;
+      }
+    }
     return { events: this.#tail.slice(firstAfter(this.#tail, after)), revision: this.#history.revision() };
   }
 

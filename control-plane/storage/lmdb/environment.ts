@@ -1,7 +1,7 @@
 // One LMDB environment and the tables in it; what is on disk has a format with a number, older ones are brought up to date when the
 // store is opened, newer ones refused.
 
-import { closeSync, mkdirSync, openSync, readSync, rmSync, statfsSync, statSync } from 'node:fs';
+import { closeSync, existsSync, mkdirSync, openSync, readSync, rmSync, statfsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Database, open, type RootDatabase, type RootDatabaseOptionsWithPath } from 'lmdb';
 import { StorageError } from '../errors.ts';
@@ -66,16 +66,24 @@ export function openEnvironment(path: string, { readOnly = false }: EnvironmentO
 }
 
 /** LMDB takes whatever it finds for its own, and reads beyond its end: what is no store must not come to it. */
-function checkFile(file: string, mustBe: boolean): void {
-  const size = statSync(file, { throwIfNoEntry: false })?.size ?? 0;
-  if (size === 0 && !mustBe) return;
-  const head = Buffer.alloc(64);
-  if (size > 0) {
-    const descriptor = openSync(file, 'r');
-    readSync(descriptor, head, 0, head.length, 0);
+function checkFile(file: string, readOnly: boolean): void {
+  const head = headOf(file);
+  if (head.includes(MAGIC) && head.length === SMALLEST_BYTES) return;
+  // A power cut while it was made, before anything was written to it.
+  const unfinished = head.length < SMALLEST_BYTES || head.every((byte) => byte === 0);
+  if (readOnly || !unfinished) throw new StorageError('Corrupt', `${file} is no store`);
+  rmSync(file, { force: true });
+}
+
+function headOf(file: string): Buffer {
+  const head = Buffer.alloc(SMALLEST_BYTES);
+  if (!existsSync(file)) return head.subarray(0, 0);
+  const descriptor = openSync(file, 'r');
+  try {
+    return head.subarray(0, readSync(descriptor, head, 0, head.length, 0));
+  } finally {
     closeSync(descriptor);
   }
-  if (size < SMALLEST_BYTES || !head.includes(MAGIC)) throw new StorageError('Corrupt', `${file} is no store`);
 }
 
 /** Of a snapshot, whose file is as long as its last page says. */

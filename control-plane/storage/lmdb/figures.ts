@@ -23,6 +23,7 @@ export interface Counts {
   readonly batches?: number;
   readonly refused?: number;
   readonly swept?: number;
+  readonly sweeps?: number;
   /** Milliseconds the newest pieces of a sweep took. */
   readonly pieces?: readonly number[];
   readonly watchers?: number;
@@ -52,6 +53,7 @@ export function figuresOf({ root, log, live, graves, leases, attached, meta }: E
     counter('batches', 'Transactions and fsyncs they shared', counts.batches ?? 0),
     counter('refused_batches', 'Transactions the disk refused', counts.refused ?? 0),
     counter('swept_versions', 'Versions whose space came back since the start', counts.swept ?? 0),
+    counter('sweeps', 'Transactions that took some of them along', counts.sweeps ?? 0),
     gauge('sweep_p99_ms', 'How long a transaction is held up for that, the 99th percentile of the newest ones', Math.round((pieces[Math.floor(pieces.length * 0.99)] ?? 0) * 100) / 100),
     counter('written_bytes', 'Bytes written to the disk since the start', written),
     gauge('written_bytes_per_commit', 'What one commit costs the disk, on average', commits === 0 ? 0 : Math.round(written / commits)),

@@ -1,7 +1,7 @@
 // The durable store: one LMDB environment in one process. Concurrent commits share a transaction and its fsync; each is acknowledged,
 // and told to watchers, only after its own is on disk. A value is written once, into the log; tables say which version is the newest.
 
-import { mkdirSync, renameSync, rmSync } from 'node:fs';
+import { mkdirSync, renameSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Clock, systemClock } from '@copepod/client/clock';
 import { closedStore, compactedAt, notYetAt, StorageError } from '../errors.ts';
@@ -39,27 +39,30 @@ const PIECES = 1000;
 export function openLmdbStorage({ path, clock = systemClock }: LmdbStorageOptions): LmdbStorage {
   let environment = openEnvironment(path);
   let closed = false;
-  let defragmenting = false;
+  let defragmenting: Promise<unknown> | undefined;
+  /** Copies of the file under way, which must not be closed under them. */
+  const copies = new Set<Promise<unknown>>();
   let swapping: Promise<void> | undefined;
   let nextSweep = 0;
   let cancelSweep = (): void => {};
   /** The newest acknowledged revision. */
   let durable: Revision = revisionIn(environment);
   let compacted: Revision = environment.meta.get('compacted') ?? 0;
-  const counts = { commits: 0, batches: 0, refused: 0, swept: 0 };
+  const counts = { commits: 0, batches: 0, refused: 0, swept: 0, sweeps: 0 };
   /** Milliseconds each of the newest pieces of a sweep took. */
   const pieces: number[] = [];
   const sequence: Sequence = { revision: durable, events: [] };
-  const hub = new WatchHub({ revision: () => durable, compacted: () => compacted, read: (after) => readHistory(environment, after, durable) });
+  const hub = new WatchHub({ revision: () => durable, compacted: () => compacted, read: async (after) => readHistory(await ready(), after, durable) });
   const writer = new Writer({
     path,
     environment: () => environment,
     aside(current) {
       // The fresh file takes over what is added to the log, and would not hear of what is taken from it.
-      if (defragmenting || clock.monotonic() < nextSweep || !sweepIsDue(current)) return;
+      if (defragmenting !== undefined || clock.monotonic() < nextSweep || !sweepIsDue(current)) return;
       const began = clock.monotonic();
       counts.swept += sweep(current, { monotonic: () => clock.monotonic() });
       const ended = clock.monotonic();
+      counts.sweeps += 1;
       pieces.push(ended - began);
       if (pieces.length > PIECES) pieces.shift();
       nextSweep = ended + SWEEP_PAUSE_MS;
@@ -85,7 +88,7 @@ export function openLmdbStorage({ path, clock = systemClock }: LmdbStorageOption
   /** Somebody must write for space to come back; when nobody does, this does. */
   function keepSweeping(): void {
     cancelSweep();
-    if (closed || defragmenting || !sweepIsDue(environment)) return;
+    if (closed || defragmenting !== undefined || !sweepIsDue(environment)) return;
     cancelSweep = clock.after(SWEEP_PAUSE_MS, () => {
       // What failed here is tried again by the next write.
       writer.write({ prepare: () => () => {} }).catch(() => {});
@@ -111,15 +114,43 @@ export function openLmdbStorage({ path, clock = systemClock }: LmdbStorageOption
     return revision;
   }
 
-  /** While nothing is written: the new file takes the place of the old one. */
+  /** While nothing is written or read: the new file takes the place of the old one. */
   async function swap(fresh: Environment, folder: string): Promise<void> {
     await fresh.root.close();
+    await Promise.allSettled(copies);
     await environment.root.close();
     try {
       renameSync(join(folder, 'data.mdb'), join(path, 'data.mdb'));
       syncDirectory(path);
     } finally {
       environment = openEnvironment(path);
+    }
+  }
+
+  async function defragment(): Promise<{ readonly before: number; readonly after: number }> {
+    const folder = join(path, 'defrag');
+    const before = sizeOf(path);
+    try {
+      mkdirSync(folder, { mode: 0o700 });
+      const done = await copyTo(environment, join(folder, 'data.mdb'));
+      const fresh = openEnvironment(folder);
+      try {
+        await followInto(fresh, environment, done, () => durable);
+        swapping = writer.hold(async () => {
+          await followInto(fresh, environment, revisionIn(fresh), () => durable, true);
+          await swap(fresh, folder);
+        });
+        await swapping;
+      } catch (error) {
+        await fresh.root.close();
+        throw error;
+      }
+      return { before, after: sizeOf(path) };
+    } catch (cause) {
+      throw failure(cause, path);
+    } finally {
+      swapping = undefined;
+      rmSync(folder, { recursive: true, force: true });
     }
   }
 
@@ -167,33 +198,24 @@ export function openLmdbStorage({ path, clock = systemClock }: LmdbStorageOption
       return { implementation: 'lmdb', revision: durable, compacted, figures: figuresOf(current, path, { ...counts, pieces, watchers: hub.size, leases: lessor.size }) };
     },
     async snapshot(file) {
-      await copyTo(await ready(), file);
+      const copy = copyTo(await ready(), file);
+      copies.add(copy);
+      try {
+        await copy;
+      } finally {
+        copies.delete(copy);
+      }
     },
     async defragment() {
-      const old = await ready();
-      if (defragmenting) throw new StorageError('Locked', `${path} is being defragmented already`);
-      defragmenting = true;
-      const folder = join(path, 'defrag');
-      const size = (): number => figuresOf(environment, path, {}).find(({ name }) => name === 'file_bytes')?.value ?? 0;
-      const before = size();
+      await ready();
+      if (defragmenting !== undefined) throw new StorageError('Locked', `${path} is being defragmented already`);
+      const work = defragment();
+      defragmenting = work;
       try {
-        mkdirSync(folder, { mode: 0o700 });
-        const done = await copyTo(old, join(folder, 'data.mdb'));
-        const fresh = openEnvironment(folder);
-        await followInto(fresh, old, done, () => durable);
-        swapping = writer.hold(async () => {
-          await followInto(fresh, old, revisionIn(fresh), () => durable, true);
-          await swap(fresh, folder);
-        });
-        await swapping;
-        return { before, after: size() };
-      } catch (cause) {
-        throw failure(cause, path);
+        return await work;
       } finally {
-        defragmenting = false;
-        swapping = undefined;
+        defragmenting = undefined;
         keepSweeping();
-        rmSync(folder, { recursive: true, force: true });
       }
     },
     async close() {
@@ -202,8 +224,13 @@ export function openLmdbStorage({ path, clock = systemClock }: LmdbStorageOption
       cancelSweep();
       lessor.close();
       hub.close();
+      await Promise.allSettled([...copies, defragmenting]);
       await writer.close();
       await environment.root.close();
     },
   };
+}
+
+function sizeOf(path: string): number {
+  return statSync(join(path, 'data.mdb')).size;
 }

@@ -1,5 +1,6 @@
 // Whether a store is whole: every record's sum, every link, and the tables against the log.
 
+import { rmSync } from 'node:fs';
 import { type Environment, openEnvironment, revisionIn } from './environment.ts';
 import { damageOf, isTombstone, keyOf, leaseOf, linksOf, type Position, revisionOf } from './records.ts';
 
@@ -28,6 +29,8 @@ export async function verifyStore(path: string): Promise<Verification> {
     return verify(environment);
   } finally {
     await environment.root.close();
+    // LMDB leaves its lock beside a file.
+    rmSync(`${path}-lock`, { force: true });
   }
 }
 

@@ -33,7 +33,7 @@ export function createMemoryStorage({ clock = systemClock }: MemoryStorageOption
   const hub = new WatchHub({
     revision: () => revision,
     compacted: () => compacted,
-    read(after) {
+    async read(after) {
       const start = firstAfter(log, after);
       let stop = Math.min(start + CHUNK, log.length);
       while (stop < log.length && log[stop]?.revision === log[stop - 1]?.revision) stop += 1;
