@@ -56,11 +56,11 @@ export function openLmdbStorage({ path, clock = systemClock }: LmdbStorageOption
   const writer = new Writer({
     path,
     environment: () => environment,
-    aside(current) {
+    aside(draft, current) {
       // The fresh file takes over what is added to the log, and would not hear of what is taken from it.
-      if (defragmenting !== undefined || clock.monotonic() < nextSweep || !sweepIsDue(current)) return;
+      if (defragmenting !== undefined || clock.monotonic() < nextSweep || !sweepIsDue(draft)) return;
       const began = clock.monotonic();
-      counts.swept += sweep(current, { monotonic: () => clock.monotonic() });
+      counts.swept += sweep(draft, current, { monotonic: () => clock.monotonic() });
       const ended = clock.monotonic();
       counts.sweeps += 1;
       pieces.push(ended - began);

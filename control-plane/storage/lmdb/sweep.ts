@@ -6,6 +6,7 @@
 
 import { notYetAt } from '../errors.ts';
 import type { Revision } from '../storage.ts';
+import type { Draft } from './draft.ts';
 import { type Environment, revisionIn } from './environment.ts';
 import { isTombstone, keyOf, linksOf, type Position, positionOf, revisionOf } from './records.ts';
 import type { Change } from './writer.ts';
@@ -25,13 +26,14 @@ const LOOKED_AT = 200;
 /** Resolves to what is kept from then on. StorageError Future. */
 export function compactChange(revision: Revision): Change<Revision> {
   return {
-    prepare(environment) {
-      const { meta } = environment;
+    // The newest revision is read from the store itself.
+    begins: true,
+    prepare({ meta }, environment) {
       const current = revisionIn(environment);
       if (revision > current) throw notYetAt(revision, current);
       const compacted = meta.get('compacted') ?? 0;
       return () => {
-        if (revision > compacted) void meta.put('compacted', revision);
+        if (revision > compacted) meta.put('compacted', revision);
         return Math.max(revision, compacted);
       };
     },
@@ -39,21 +41,21 @@ export function compactChange(revision: Revision): Change<Revision> {
 }
 
 /** Whether there is space to bring back. */
-export function sweepIsDue({ meta }: Environment): boolean {
+export function sweepIsDue({ meta }: Pick<Environment, 'meta'> | Draft): boolean {
   return (meta.get('swept') ?? 0) < (meta.get('compacted') ?? 0);
 }
 
-/** Brings a little space back, inside a transaction; the number of records removed. */
-export function sweep(environment: Environment, { monotonic, most = 100, longest = 1 }: SweepOptions): number {
-  const { log, graves, meta } = environment;
+/** Brings a little space back with a transaction that is being made up; the number of records removed. */
+export function sweep(draft: Draft, environment: Environment, { monotonic, most = 100, longest = 1 }: SweepOptions): number {
+  const { log, graves, meta } = draft;
   const compacted = meta.get('compacted') ?? 0;
   const began = monotonic();
   let swept = meta.get('swept') ?? 0;
   let removed = 0;
   const due: { readonly position: Position; readonly bytes: Buffer }[] = [];
-  for (const { key: position, value: bytes } of log.getRange({ start: positionOf(swept + 1, 0), end: positionOf(compacted + 1, 0), limit: LOOKED_AT })) due.push({ position, bytes });
+  for (const { key: position, value: bytes } of environment.log.getRange({ start: positionOf(swept + 1, 0), end: positionOf(compacted + 1, 0), limit: LOOKED_AT })) due.push({ position, bytes });
   const remove = (position: Position): void => {
-    void log.remove(position);
+    log.remove(position);
     removed += 1;
   };
   let done = due.length < LOOKED_AT;
@@ -62,7 +64,7 @@ export function sweep(environment: Environment, { monotonic, most = 100, longest
     if (previous !== 0) remove(previous);
     if (isTombstone(bytes)) {
       const key = keyOf(bytes);
-      if (graves.get(key) === position) void graves.remove(key);
+      if (graves.get(key) === position) graves.remove(key);
       remove(position);
     }
     const next = due[index + 1];
@@ -75,6 +77,6 @@ export function sweep(environment: Environment, { monotonic, most = 100, longest
       break;
     }
   }
-  void meta.put('swept', done ? compacted : swept);
+  meta.put('swept', done ? compacted : swept);
   return removed;
 }

@@ -10,7 +10,11 @@ const LAST = '\uffff';
 /** Events read for a slow watcher at once, about. */
 const CHUNK = 500;
 
-export function readRecord({ log }: Environment, position: Position): Buffer | undefined {
+export interface RecordReader {
+  readonly log: { getBinaryFast(position: Position): Buffer | undefined };
+}
+
+export function readRecord({ log }: RecordReader, position: Position): Buffer | undefined {
   return position === 0 ? undefined : log.getBinaryFast(position);
 }
 
@@ -84,7 +88,7 @@ function* headsOf(table: Environment['live'], prefix: string, after: string | un
 }
 
 /** For the next version of a key whose newest is at `previous`: how it hangs on to those before it. */
-export function linksAfter(environment: Environment, previous: Position, links: Links | undefined): Pick<Links, 'depth' | 'previous' | 'jump'> {
+export function linksAfter(reader: RecordReader, previous: Position, links: Links | undefined): Pick<Links, 'depth' | 'previous' | 'jump'> {
   if (links === undefined) return { depth: 0, previous: 0, jump: 0 };
   const depth = links.depth + 1;
   const target = depth & (depth - 1);
@@ -92,7 +96,7 @@ export function linksAfter(environment: Environment, previous: Position, links: 
   let at: Links | undefined = links;
   while (at !== undefined && at.depth > target) {
     position = at.jump;
-    const bytes = readRecord(environment, position);
+    const bytes = readRecord(reader, position);
     at = bytes === undefined ? undefined : linksOf(bytes);
   }
   return { depth, previous, jump: at?.depth === target ? position : 0 };

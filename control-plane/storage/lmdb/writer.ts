@@ -1,24 +1,28 @@
 // The one who writes. Everybody's changes wait in a queue; whoever is there when a transaction begins goes into it together, shares its
-// fsync, and is answered after it. A change looks first (and may refuse) and writes then, because what is written cannot be taken back.
+// fsync, and is answered after it. The next transaction is made up when the one before is durable, so what it reads is what is there.
 
 import { closedStore, StorageError } from '../errors.ts';
+import { type Draft, draftOf, writeDraft } from './draft.ts';
 import { commitFailure, type Environment } from './environment.ts';
 
 export interface Change<T> {
-  /** Looks, inside the transaction, at what the changes before it did; throws StorageError to refuse. The result writes. */
-  readonly prepare: (environment: Environment) => () => T;
+  /** It begins a transaction, so that `environment` shows all that came before it. */
+  readonly begins?: boolean;
+  /** Looks at what is there and what the changes before it are going to do; throws StorageError to refuse. The result does it. */
+  readonly prepare: (draft: Draft, environment: Environment) => () => T;
 }
 
 interface Waiting {
-  readonly run: (environment: Environment) => void;
+  readonly begins: boolean;
+  readonly run: (draft: Draft, environment: Environment) => void;
   readonly settle: (error: StorageError | undefined) => void;
 }
 
 export interface WriterOptions {
   readonly path: string;
   readonly environment: () => Environment;
-  /** Inside a transaction that is about to be committed, after the changes: a little of the work nobody waits for. */
-  readonly aside: (environment: Environment) => void;
+  /** Before a transaction is handed over, after the changes: a little of the work nobody waits for. */
+  readonly aside: (draft: Draft, environment: Environment) => void;
   /** Before anybody is answered: the transaction is durable, or (with the error) nothing of it is. */
   readonly onSettled: (error: StorageError | undefined) => void;
 }
@@ -38,14 +42,15 @@ export class Writer {
   }
 
   /** Resolves once it is durable. */
-  write<T>({ prepare }: Change<T>): Promise<T> {
+  write<T>({ prepare, begins = false }: Change<T>): Promise<T> {
     if (this.#closed) return Promise.reject(closedStore());
     return new Promise<T>((resolve, reject) => {
       let outcome: { readonly value: T } | StorageError | undefined;
       this.#queue.push({
-        run(environment) {
+        begins,
+        run(draft, environment) {
           try {
-            outcome = { value: prepare(environment)() };
+            outcome = { value: prepare(draft, environment)() };
           } catch (error) {
             if (!(error instanceof StorageError)) throw error;
             outcome = error;
@@ -96,7 +101,8 @@ export class Writer {
     // Whoever asks in the same turn goes along.
     await Promise.resolve();
     while (this.#queue.length > 0 && this.#held === undefined) {
-      const batch = this.#queue.splice(0, MOST);
+      const cut = this.#queue.findIndex(({ begins }, index) => begins && index > 0);
+      const batch = this.#queue.splice(0, cut < 0 ? MOST : Math.min(cut, MOST));
       const error = await this.#transact(batch);
       this.#options.onSettled(error);
       for (const waiting of batch) waiting.settle(error);
@@ -106,12 +112,10 @@ export class Writer {
   async #transact(batch: readonly Waiting[]): Promise<StorageError | undefined> {
     const environment = this.#options.environment();
     try {
-      // As a child, so that what throws halfway leaves nothing.
-      await environment.root.childTransaction(() => {
-        for (const waiting of batch) waiting.run(environment);
-        this.#options.aside(environment);
-      });
-      environment.root.resetReadTxn();
+      const draft = draftOf(environment);
+      for (const waiting of batch) waiting.run(draft, environment);
+      this.#options.aside(draft, environment);
+      await writeDraft(environment, draft);
       return undefined;
     } catch (cause) {
       return await commitFailure(cause, this.#options.path);
