@@ -20,7 +20,8 @@ import { explain } from './failure.ts';
 
 /** Commands that talk to a cluster; a new one is a file and a line here. */
 const COMMANDS: readonly CliCommand[] = [deploy, apply, get, describe, logs, remove, scale, rollout, version];
-const PROCESSES = new Set(['up', 'server', 'agent', 'help', '--help', '-h', undefined]);
+const HELP: ReadonlySet<string | undefined> = new Set(['help', '--help', '-h', undefined]);
+const PROCESSES = new Set(['up', 'server', 'agent', ...HELP]);
 
 const interrupt = new AbortController();
 const io: Io = {
@@ -48,6 +49,8 @@ if (PROCESSES.has(process.argv[2])) {
   const [{ up }, { server }, { agent }] = await Promise.all([import('./processes/up.ts'), import('./processes/server.ts'), import('./processes/agent.ts')]);
   for (const command of [up, server, agent]) command.register(program, io);
 }
+// The store's own library, likewise.
+if (process.argv[2] === 'store' || HELP.has(process.argv[2])) (await import('./processes/store.ts')).store.register(program, io);
 for (const command of COMMANDS) command.register(program, io);
 
 try {

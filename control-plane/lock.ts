@@ -47,6 +47,12 @@ export function lockDirectory(folder: string): () => void {
   throw new LockError('Locked', `the data directory ${folder} is being taken by another process`);
 }
 
+/** The process that has the directory now, if one has. */
+export function lockOwner(folder: string): number | undefined {
+  const owner = readOwner(join(folder, 'lock'));
+  return owner !== undefined && owner.started !== undefined && startTime(owner.pid) === owner.started ? owner.pid : undefined;
+}
+
 function readOwner(path: string): { readonly pid: number; readonly started: string | undefined } | undefined {
   try {
     return JSON.parse(readFileSync(path, 'utf8')) as { pid: number; started: string };

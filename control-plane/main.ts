@@ -17,7 +17,8 @@ import { createJoinRoutes, createJoinTokens, ensureClusterPki, renderKubeconfig,
 import { createRegistry, type Registry } from './registry/index.ts';
 import { runScheduler } from './scheduler/index.ts';
 import { ADMIN_GROUP, createDispatch, createHttpServer, createInProcessTransport, createPodLog, NODE_GROUP, type User } from './server/index.ts';
-import { createMemoryStorage, isStorageError, openLmdbStorage, type Storage } from './storage/index.ts';
+import { createMemoryStorage, isStorageError, openLmdbStorage, runCompactor, runSnapshots, type SnapshotPlan, type Storage } from './storage/index.ts';
+import { createStoreRoutes } from './store-routes.ts';
 import { createWatchCache } from './watch-cache/index.ts';
 
 export { LockError } from './lock.ts';
@@ -39,6 +40,8 @@ export interface ControlPlaneOptions {
   readonly extraNames: readonly string[];
   readonly log: Log;
   readonly clock?: Clock;
+  /** Snapshots of the store by the clock; none without it, and none of a store in memory. */
+  readonly snapshots?: SnapshotPlan | undefined;
   /** Tunables of the node life cycle, milliseconds. */
   readonly nodeGraceMs?: number;
   readonly nodeEvictionMs?: number;
@@ -48,6 +51,7 @@ export interface ControlPlane {
   readonly apiUrl: string;
   readonly kubeconfig: string;
   readonly joinToken: string;
+  readonly storage: Storage;
   /** The API as this identity, without a socket. */
   transportFor(user: User): Transport;
   close(): Promise<void>;
@@ -72,7 +76,8 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     for (const close of closers.toReversed()) await close();
   };
   try {
-    const storage: Storage = options.store === 'memory' ? createMemoryStorage() : openLmdbStorage({ path: join(dataDir, 'store') });
+    const lmdb = options.store === 'memory' ? undefined : openLmdbStorage({ path: join(dataDir, 'store'), clock });
+    const storage: Storage = lmdb ?? createMemoryStorage({ clock });
     closers.push(() => storage.close());
     let broken: unknown;
     const cache = await createWatchCache(storage, (error) => {
@@ -94,11 +99,13 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     const joinToken = tokens.create(clock.now());
     writeAtomically(join(dataDir, 'join-token'), `${joinToken}\n`, 0o600);
     const join_ = createJoinRoutes({ pki, tokens, now: () => clock.now() });
+    const storeRoutes = createStoreRoutes(storage, lmdb === undefined ? {} : { defragment: () => lmdb.defragment() });
     const artifacts = createArtifactRoutes(createArtifactStore(join(dataDir, 'artifacts')));
     const server = createHttpServer({
       dispatch, onInternal, tls: { ...pki.server, ca: pki.authority.cert },
       extensions: [
         (request) => join_(request),
+        (request, user) => storeRoutes(request, user.groups.includes(ADMIN_GROUP)),
         (request, user) => artifacts(request, { mayRead: user.groups.includes('system:authenticated'), mayWrite: user.groups.includes(ADMIN_GROUP) }),
       ],
     });
@@ -114,13 +121,21 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
 
     const stop = new AbortController();
     const own = createInProcessTransport(dispatch, { name: 'system:copepod-controller-manager', groups: [ADMIN_GROUP] }, onInternal);
-    const running = [runControllers({ transport: own, clock, log, kinds: KINDS, nodeGraceMs: options.nodeGraceMs, nodeEvictionMs: options.nodeEvictionMs }, stop.signal), runScheduler({ transport: own, clock, log }, stop.signal)];
+    const running = [
+      runCompactor({ storage, clock, onError: (error) => log.warn({ err: error }, 'the store could not be compacted') }, stop.signal),
+      ...(lmdb === undefined || options.snapshots === undefined ? [] : [runSnapshots({
+        storage: lmdb, clock, plan: options.snapshots,
+        onTaken: (file) => log.info({ file }, 'took a snapshot of the store'), onError: (error) => log.error({ err: error }, 'no snapshot of the store could be taken'),
+      }, stop.signal)]),
+      runControllers({ transport: own, clock, log, kinds: KINDS, nodeGraceMs: options.nodeGraceMs, nodeEvictionMs: options.nodeEvictionMs }, stop.signal),
+      runScheduler({ transport: own, clock, log }, stop.signal),
+    ];
     closers.push(async () => {
       stop.abort();
       await Promise.all(running);
     });
     log.info({ apiUrl }, 'API server is ready');
-    return { apiUrl, kubeconfig, joinToken, transportFor: (user) => createInProcessTransport(dispatch, user, onInternal), close: closeAll };
+    return { apiUrl, kubeconfig, joinToken, storage, transportFor: (user) => createInProcessTransport(dispatch, user, onInternal), close: closeAll };
   } catch (error) {
     await closeAll();
     throw error;

@@ -9,9 +9,10 @@ import { usage } from '../failure.ts';
 import { startFailure } from './failures.ts';
 import { createLog } from './logger.ts';
 import { parsePort, processFlags, withConfigFile } from './settings.ts';
+import { parseSnapshots, type SnapshotFlags, snapshotFlags } from './snapshots.ts';
 import { untilInterrupted } from './up.ts';
 
-interface ServerOptions {
+interface ServerOptions extends SnapshotFlags {
   readonly dataDir?: string;
   readonly logLevel: string;
   readonly logFormat: string;
@@ -24,7 +25,7 @@ interface ServerOptions {
 
 export const server: CliCommand = {
   register(program, io) {
-    const command = processFlags(program.command('server').description('Run the control plane; agents join it'))
+    const command = snapshotFlags(processFlags(program.command('server').description('Run the control plane; agents join it')))
       .option('--api-port <port>', 'of the API server', '6443')
       .option('--host <address>', 'to listen on', '0.0.0.0')
       .option('--store <kind>', 'lmdb, or memory (nothing is kept)', 'lmdb')
@@ -41,7 +42,7 @@ async function run(io: Io, options: ServerOptions): Promise<void> {
   if (store !== 'lmdb' && store !== 'memory') throw usage(`there is no store "${store}"`, 'there are lmdb and memory');
   const log = createLog(options.logLevel, options.logFormat);
   try {
-    const plane = await startControlPlane({ dataDir, store, host: options.host, apiPort, extraNames: options.tlsSan ?? [], log });
+    const plane = await startControlPlane({ dataDir, store, host: options.host, apiPort, extraNames: options.tlsSan ?? [], log, snapshots: parseSnapshots(options, dataDir) });
     const port = new URL(plane.apiUrl).port;
     io.out(`copepod server is up\n  kubectl     export KUBECONFIG=${plane.kubeconfig}\n  agents      copepod agent --server https://<this host>:${port} --token "$(cat ${join(dataDir, 'join-token')})"\n`);
     await untilInterrupted(io);

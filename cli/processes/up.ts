@@ -10,8 +10,9 @@ import type { Io } from '../context.ts';
 import { startFailure } from './failures.ts';
 import { createLog } from './logger.ts';
 import { ENGINE_HELP, nodeNameOf, parseEngine, parsePort, processFlags, withConfigFile } from './settings.ts';
+import { parseSnapshots, type SnapshotFlags, snapshotFlags } from './snapshots.ts';
 
-interface UpOptions {
+interface UpOptions extends SnapshotFlags {
   readonly dataDir?: string;
   readonly logLevel: string;
   readonly logFormat: string;
@@ -25,7 +26,7 @@ interface UpOptions {
 
 export const up: CliCommand = {
   register(program, io) {
-    const command = processFlags(program.command('up').description('Run a whole cluster in this process'))
+    const command = snapshotFlags(processFlags(program.command('up').description('Run a whole cluster in this process')))
       .option('--api-port <port>', 'of the API server', '6443')
       .option('--gateway-port <port>', 'where <service>.<namespace>.localhost answers', '8080')
       .option('--node-name <name>', 'of this node (default: the machine\'s)')
@@ -45,7 +46,7 @@ async function run(io: Io, options: UpOptions): Promise<void> {
   const closers: (() => Promise<void> | void)[] = [];
   try {
     mkdirSync(dataDir, { recursive: true });
-    const plane = await startControlPlane({ dataDir, store: 'lmdb', host: '127.0.0.1', apiPort: ports['--api-port'], extraNames: [], log });
+    const plane = await startControlPlane({ dataDir, store: 'lmdb', host: '127.0.0.1', apiPort: ports['--api-port'], extraNames: [], log, snapshots: parseSnapshots(options, dataDir) });
     closers.push(() => plane.close());
     const agent = await startAgent({
       dataDir: join(dataDir, 'agent'), server: plane.apiUrl, token: plane.joinToken, nodeName, address: '127.0.0.1', nodePortHost: '127.0.0.1',

@@ -2,11 +2,11 @@
 // an answer is given only after the write is durable and the cache shows it.
 
 import { randomUUID } from 'node:crypto';
-import { alreadyExists, ApiError, conflict, forbidden, insufficientStorage, invalid, notFound, serviceUnavailable } from '@copepod/api/errors';
+import { alreadyExists, ApiError, badRequest, conflict, expired, forbidden, insufficientStorage, invalid, notFound, serviceUnavailable } from '@copepod/api/errors';
 import { type AnyKind, KINDS, NAMESPACE } from '@copepod/api/kinds';
 import { isRecord, type KubeObject } from '@copepod/api/meta';
-import { isStorageError, type Mutation, type Storage } from '../storage/index.ts';
-import { type CachedObject, cachedObject, encodeForStorage, type WatchCache } from '../watch-cache/index.ts';
+import { isStorageError, type Mutation, type Storage, type StorageErrorCode } from '../storage/index.ts';
+import { type CachedObject, cachedObject, decodeStored, encodeForStorage, type WatchCache } from '../watch-cache/index.ts';
 import { objectStorageKey, qualifiedKind, qualifiedResource, type Ref } from './keys.ts';
 import { generateName, keepSystemMetadata, validateMetadata, withoutUndefined } from './metadata.ts';
 import type { Strategy, StrategyContext } from './strategy.ts';
@@ -40,8 +40,24 @@ export interface DeleteOptions extends WriteOptions {
   readonly preconditions?: { readonly uid?: string | undefined; readonly resourceVersion?: string | undefined } | undefined;
 }
 
+export interface PageOptions {
+  /** The revision the first page was read at. */
+  readonly revision: number;
+  /** The key the page before ended with. */
+  readonly after: string;
+  readonly limit: number | undefined;
+  readonly matches: (object: KubeObject) => boolean;
+}
+
+export interface Page {
+  readonly entries: readonly CachedObject[];
+  readonly more: boolean;
+}
+
 export interface Registry {
   readonly cache: WatchCache;
+  /** A further page of a collection, as it was at the revision of the first one. ApiError Expired when that is no longer kept. */
+  page(prefix: string, options: PageOptions): Promise<Page>;
   /** ApiError NotFound. */
   get(kind: AnyKind, ref: Ref): CachedObject;
   create(kind: AnyKind, namespace: string | undefined, object: KubeObject, options: WriteOptions): Promise<CachedObject>;
@@ -52,6 +68,10 @@ export interface Registry {
 }
 
 const ATTEMPTS = 16;
+/** Objects of a page read at once. */
+const READ_AT_ONCE = 500;
+/** Nothing is wrong with the request: the store cannot take it now. */
+const UNAVAILABLE: ReadonlySet<StorageErrorCode> = new Set(['ReadOnly', 'Closed', 'Io', 'Unavailable', 'Uncertain']);
 const FOREGROUND = 'foregroundDeletion';
 const ORPHAN = 'orphan';
 
@@ -67,6 +87,28 @@ export function createRegistry({ storage, cache, now, random }: RegistryOptions)
     return found;
   }
 
+  async function page(prefix: string, { revision, after, limit = Number.POSITIVE_INFINITY, matches }: PageOptions): Promise<Page> {
+    const entries: CachedObject[] = [];
+    try {
+      for (let from = after, more = true; more;) {
+        const read = await storage.list({ prefix, after: from, limit: READ_AT_ONCE, revision });
+        for (const item of read.items) {
+          const entry = decodeStored(item.key, item.value, item.modRevision);
+          if (!matches(entry.object)) continue;
+          if (entries.length >= limit) return { entries, more: true };
+          entries.push(entry);
+        }
+        from = read.items.at(-1)?.key ?? from;
+        more = read.more;
+      }
+      return { entries, more: false };
+    } catch (error) {
+      if (isStorageError(error, 'Compacted')) throw expired('The provided continue parameter is too old to display a consistent list result: list again without it.');
+      if (isStorageError(error, 'Future')) throw badRequest(`the continue token is of revision ${revision}, which this server has not reached`);
+      throw error;
+    }
+  }
+
   async function commit(mutation: Mutation): Promise<number> {
     try {
       const revision = await storage.commit([mutation]);
@@ -74,7 +116,7 @@ export function createRegistry({ storage, cache, now, random }: RegistryOptions)
       return revision;
     } catch (error) {
       if (isStorageError(error, 'NoSpace')) throw insufficientStorage(error.message, error);
-      if (isStorageError(error, 'ReadOnly') || isStorageError(error, 'Closed')) throw serviceUnavailable(error.message, error);
+      if (isStorageError(error) && UNAVAILABLE.has(error.code)) throw serviceUnavailable(error.message, error);
       throw error;
     }
   }
@@ -214,7 +256,7 @@ export function createRegistry({ storage, cache, now, random }: RegistryOptions)
     }
   }
 
-  return { cache, get, create, update, delete: remove };
+  return { cache, get, page, create, update, delete: remove };
 }
 
 /** A marked object goes when nothing holds it and, for pods, its agent has said so by deleting it with no grace. */

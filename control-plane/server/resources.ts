@@ -9,7 +9,7 @@ import type { CachedObject } from '../watch-cache/index.ts';
 import { type Answer, jsonAnswer } from './answer.ts';
 import { decodeObject, patchObject } from './decode.ts';
 import type { ServerRequest, Target } from './request.ts';
-import { continueToken, matcherOf, pageOf } from './selection.ts';
+import { continueToken, type Matcher, matcherOf, pageOf, type PageRequest } from './selection.ts';
 import { tableOf, wantsTable } from './table.ts';
 import { openWatch } from './watching.ts';
 
@@ -53,21 +53,37 @@ export function createResourceVerbs(options: ResourceOptions): (request: ServerR
     }
   };
 
-  function list(request: ServerRequest, { kind, namespace, name }: KnownTarget): Answer {
+  async function list(request: ServerRequest, { kind, namespace, name }: KnownTarget): Promise<Answer> {
     const matches = matcherOf(kind, request.query, name);
-    const { limit, after } = pageOf(request.query);
-    const { cache } = registry;
-    const found = cache.list(collectionPrefix(kind, namespace)).filter((entry) => (after === undefined || entry.key > after) && matches(entry.object));
-    const entries = limit === undefined ? found : found.slice(0, limit);
-    const left = found.length - entries.length;
+    const { revision, entries, more, remaining } = await readPage(collectionPrefix(kind, namespace), pageOf(request.query), matches);
     const last = entries.at(-1);
     const body = {
-      apiVersion: kind.apiVersion, kind: kind.kind, resourceVersion: String(cache.revision), entries,
-      continue: left > 0 && last !== undefined ? continueToken(last.key) : undefined, remaining: left > 0 ? left : undefined,
+      apiVersion: kind.apiVersion, kind: kind.kind, resourceVersion: String(revision), entries,
+      continue: more && last !== undefined ? continueToken(revision, last.key) : undefined, remaining: more ? remaining : undefined,
     };
     if (!wantsTable(request.accept)) return { is: 'list', list: body };
-    const metadata = { resourceVersion: body.resourceVersion, ...(body.continue === undefined ? {} : { continue: body.continue, remainingItemCount: left }) };
+    const metadata = { resourceVersion: body.resourceVersion, ...(body.continue === undefined ? {} : { continue: body.continue }), ...(body.remaining === undefined ? {} : { remainingItemCount: body.remaining }) };
     return jsonAnswer(tableOf(kind, entries.map((entry) => entry.object), { metadata, includeObject: request.query.get('includeObject') ?? 'Metadata', now: clock.now(), headers: true }));
+  }
+
+  interface PageRead {
+    readonly revision: number;
+    readonly entries: readonly CachedObject[];
+    readonly more: boolean;
+    /** How many come after; undefined where counting them would mean reading them. */
+    readonly remaining: number | undefined;
+  }
+
+  /** The cache shows its own revision alone: pages that go on from an older one are read from the store. */
+  async function readPage(prefix: string, { limit, from }: PageRequest, matches: Matcher): Promise<PageRead> {
+    const { cache } = registry;
+    if (from !== undefined && from.revision !== cache.revision) {
+      return { revision: from.revision, remaining: undefined, ...await registry.page(prefix, { revision: from.revision, after: from.key, limit, matches }) };
+    }
+    const found = cache.list(prefix).filter((entry) => (from === undefined || entry.key > from.key) && matches(entry.object));
+    const entries = limit === undefined ? found : found.slice(0, limit);
+    const remaining = found.length - entries.length;
+    return { revision: cache.revision, entries, more: remaining > 0, remaining };
   }
 
   function entryAnswer(request: ServerRequest, kind: AnyKind, entry: CachedObject, status = 200, warnings: readonly string[] = []): Answer {

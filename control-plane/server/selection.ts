@@ -17,22 +17,24 @@ export function matcherOf(kind: AnyKind, query: URLSearchParams, name: string | 
   return (object) => (name === undefined || object.metadata.name === name) && matchesLabels(labels, object.metadata.labels) && matchesFields(fields, object);
 }
 
-export interface Page {
+export interface PageRequest {
   readonly limit: number | undefined;
-  /** The key the previous page ended with. */
-  readonly after: string | undefined;
+  /** Where the page before ended, and the revision the first one was read at. */
+  readonly from: { readonly revision: number; readonly key: string } | undefined;
 }
 
-export function pageOf(query: URLSearchParams): Page {
+/** ApiError BadRequest, and Expired for a token that cannot be read. */
+export function pageOf(query: URLSearchParams): PageRequest {
   const limit = Number(query.get('limit') ?? '0');
   if (!Number.isSafeInteger(limit) || limit < 0) throw badRequest(`limit is ${JSON.stringify(query.get('limit'))}: it must be a whole number`);
   const token = query.get('continue') ?? '';
-  if (token === '') return { limit: limit === 0 ? undefined : limit, after: undefined };
-  const after = Buffer.from(token, 'base64url').toString();
-  if (!after.startsWith('/registry/')) throw expired('the continue token cannot be read: list again without it');
-  return { limit: limit === 0 ? undefined : limit, after };
+  const page = { limit: limit === 0 ? undefined : limit };
+  if (token === '') return { ...page, from: undefined };
+  const [, revision, key] = /^(\d{1,15}) (\/registry\/.*)$/.exec(Buffer.from(token, 'base64url').toString()) ?? [];
+  if (revision === undefined || key === undefined) throw expired('the continue token cannot be read: list again without it');
+  return { ...page, from: { revision: Number(revision), key } };
 }
 
-export function continueToken(key: string): string {
-  return Buffer.from(key).toString('base64url');
+export function continueToken(revision: number, key: string): string {
+  return Buffer.from(`${revision} ${key}`).toString('base64url');
 }

@@ -81,7 +81,8 @@ for (const [name, open] of [['over TLS', overTls], ['in process', inProcess]] as
   });
 
   test(`${name}: selectors choose, pages follow each other, deletion goes by both`, async (t) => {
-    const transport = await open(await startTestPlane(t), t);
+    const plane = await startTestPlane(t);
+    const transport = await open(plane, t);
     const client = resourceClient(transport, CONFIG_MAP);
     for (const [index, tier] of ['a', 'b', 'a', 'b', 'a'].entries()) await client.create(configMap(`m${index}`, {}, { tier }));
     assert.equal((await client.list({ namespace: 'default', labelSelector: 'tier=a' })).items.length, 3);
@@ -90,6 +91,13 @@ for (const [name, open] of [['over TLS', overTls], ['in process', inProcess]] as
     assert.equal(first.metadata.remainingItemCount, 3);
     const second = await client.list({ namespace: 'default', limit: 2, continue: first.metadata.continue });
     assert.deepEqual([...first.items, ...second.items].map((item) => item.metadata.name), ['m0', 'm1', 'm2', 'm3']);
+    await client.delete({ namespace: 'default', name: 'm4' });
+    await client.create(configMap('m1a', {}, { tier: 'a' }));
+    const third = await client.list({ namespace: 'default', limit: 2, continue: second.metadata.continue });
+    assert.deepEqual([third.items.map((item) => item.metadata.name), third.metadata.resourceVersion, third.metadata.continue], [['m4'], first.metadata.resourceVersion, undefined]);
+    await client.delete({ namespace: 'default', name: 'm1a' });
+    await plane.storage.compact(await plane.storage.revision());
+    await assert.rejects(client.list({ namespace: 'default', limit: 2, continue: second.metadata.continue }), isExpired);
     await client.deleteCollection({ namespace: 'default', labelSelector: 'tier=a' });
     assert.deepEqual((await client.list({ namespace: 'default' })).items.map((item) => item.metadata.name), ['m1', 'm3']);
   });
@@ -129,11 +137,15 @@ for (const [name, open] of [['over TLS', overTls], ['in process', inProcess]] as
       break;
     }
     await plane.close();
-    // A store that was opened again no longer knows the past before it was.
     const again = await startTestPlane(t, { dataDir: plane.folder });
     const later = resourceClient(await open(again, t), CONFIG_MAP);
+    for await (const event of later.watch({ namespace: 'default', resourceVersion: made.metadata.resourceVersion })) {
+      assert.deepEqual([event.type, event.object.data], ['MODIFIED', { n: '1' }]);
+      break;
+    }
+    await again.storage.compact(await again.storage.revision());
     await assert.rejects(async () => {
-      for await (const event of later.watch({ resourceVersion: '1' })) assert.fail(event.type);
+      for await (const event of later.watch({ resourceVersion: made.metadata.resourceVersion })) assert.fail(event.type);
     }, isExpired);
   });
 

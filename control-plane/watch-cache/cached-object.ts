@@ -12,17 +12,17 @@ export interface CachedObject {
   json(): string;
 }
 
-const decoder = new TextDecoder();
-const encoder = new TextEncoder();
-
-/** What is stored: the object without its resourceVersion, which the store gives. */
+/**
+ * What is stored: the object without its resourceVersion, which the store gives. As JSON by way of Buffer, which of what was measured
+ * (docs/store.md) takes the least time both ways.
+ */
 export function encodeForStorage(object: KubeObject): Uint8Array {
   const { resourceVersion: _, ...metadata } = object.metadata;
-  return encoder.encode(JSON.stringify({ ...object, metadata }));
+  return Buffer.from(JSON.stringify({ ...object, metadata }));
 }
 
 export function decodeStored(key: string, value: Uint8Array, revision: number): CachedObject {
-  const parsed = JSON.parse(decoder.decode(value)) as KubeObject;
+  const parsed = JSON.parse(Buffer.from(value.buffer, value.byteOffset, value.length).toString()) as KubeObject;
   return cachedObject(key, { ...parsed, metadata: { ...parsed.metadata, resourceVersion: String(revision) } }, revision);
 }
 

@@ -26,15 +26,14 @@ export interface WatchCache {
 }
 
 const ROOT = '/registry/';
+const PAGE = 2000;
 
 /** Reads the whole store once. */
 export async function createWatchCache(storage: Storage, onBroken: (error: unknown) => void): Promise<WatchCache> {
   const collections = new Map<string, Collection>();
   const stop = new AbortController();
   const waiters: { readonly revision: number; readonly resolve: () => void }[] = [];
-  const first = await storage.list({ prefix: ROOT });
-  let revision = first.revision;
-  for (const item of first.items) collectionOf(collections, item.key).put(decodeStored(item.key, item.value, item.modRevision));
+  let revision = await load(storage, collections);
 
   function take(event: StorageEvent): void {
     const collection = collectionOf(collections, event.key);
@@ -43,9 +42,9 @@ export async function createWatchCache(storage: Storage, onBroken: (error: unkno
   }
 
   async function follow(): Promise<void> {
-    for await (const batch of storage.watch(ROOT, revision, stop.signal)) {
-      for (const event of batch) take(event);
-      revision = batch.at(-1)?.revision ?? revision;
+    for await (const batch of storage.watch({ prefix: ROOT, after: revision, signal: stop.signal, progress: true })) {
+      for (const event of batch.events) take(event);
+      revision = batch.revision;
       for (let index = waiters.length - 1; index >= 0; index -= 1) {
         const waiter = waiters[index];
         if (waiter !== undefined && waiter.revision <= revision) {
@@ -69,10 +68,22 @@ export async function createWatchCache(storage: Storage, onBroken: (error: unkno
       waiters.push({ revision: wanted, resolve });
     })),
     async *watch(prefix, after, signal) {
-      for await (const batch of storage.watch(prefix, after, signal)) yield batch.map((event) => toCacheEvent(event, collections));
+      for await (const { events } of storage.watch({ prefix, after, signal })) yield events.map((event) => toCacheEvent(event, collections));
     },
     close: () => stop.abort(),
   };
+}
+
+/** In pages of one revision, so that a large store lets others run meanwhile. */
+async function load(storage: Storage, collections: Map<string, Collection>): Promise<number> {
+  for (let after: string | undefined, revision: number | undefined; ;) {
+    const page = await storage.list({ prefix: ROOT, after, limit: PAGE, revision });
+    for (const item of page.items) collectionOf(collections, item.key).put(decodeStored(item.key, item.value, item.modRevision));
+    if (!page.more) return page.revision;
+    revision = page.revision;
+    after = page.items.at(-1)?.key;
+    await new Promise<void>((resolve) => setImmediate(resolve));
+  }
 }
 
 function toCacheEvent(event: StorageEvent, collections: Map<string, Collection>): CacheEvent {

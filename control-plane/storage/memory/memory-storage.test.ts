@@ -2,4 +2,8 @@
 import { storageSuite } from '../suite.ts';
 import { createMemoryStorage } from './memory-storage.ts';
 
-storageSuite('memory', () => createMemoryStorage({ window: 100 }));
+storageSuite('memory', (t) => {
+  const storage = createMemoryStorage();
+  t.after(() => storage.close());
+  return storage;
+});

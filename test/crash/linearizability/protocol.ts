@@ -1,0 +1,28 @@
+// What clients of the linearizability test ask, and what a key looks like to them.
+
+export const KEYS = 6;
+
+export interface Slot {
+  /** 0: the key is not there. */
+  readonly mod: number;
+  readonly value: string;
+}
+
+export interface Write {
+  readonly key: number;
+  readonly expect: number;
+  /** Empty: a deletion. */
+  readonly value: string;
+}
+
+export type Request =
+  | { readonly op: 'get'; readonly key: number }
+  | { readonly op: 'list' }
+  | { readonly op: 'commit'; readonly writes: readonly Write[] };
+
+export interface Answer {
+  readonly outcome: 'ok' | 'conflict';
+  readonly revision?: number;
+  readonly found?: Slot;
+  readonly all?: readonly Slot[];
+}

@@ -1,0 +1,37 @@
+// A store behind a pipe: requests are lines of JSON on standard input, answers lines on standard output, in whatever order they are
+// ready. Argument: path. Gets killed and paused.
+
+import { createInterface } from 'node:readline';
+import { writeSync } from 'node:fs';
+import { isStorageError, openLmdbStorage } from '@copepod/control-plane/storage';
+import { KEYS, type Request, type Slot } from './protocol.ts';
+
+const storage = openLmdbStorage({ path: process.argv[2] ?? '' });
+const text = (value: Uint8Array): string => new TextDecoder().decode(value);
+
+async function answer(request: Request): Promise<object> {
+  if (request.op === 'get') {
+    const found = await storage.get(`/${request.key}`);
+    return { outcome: 'ok', found: found === undefined ? { mod: 0, value: '' } : { mod: found.modRevision, value: text(found.value) } };
+  }
+  if (request.op === 'list') {
+    const { items, revision } = await storage.list({ prefix: '/' });
+    const all: Slot[] = Array.from({ length: KEYS }, () => ({ mod: 0, value: '' }));
+    for (const item of items) all[Number(item.key.slice(1))] = { mod: item.modRevision, value: text(item.value) };
+    return { outcome: 'ok', revision, all };
+  }
+  try {
+    const revision = await storage.commit(request.writes.map(({ key, expect, value }) => (value === '' ? { type: 'delete', key: `/${key}`, expect } : { type: 'put', key: `/${key}`, value: new TextEncoder().encode(value), expect })));
+    return { outcome: 'ok', revision };
+  } catch (error) {
+    if (!isStorageError(error, 'Conflict')) throw error;
+    return { outcome: 'conflict' };
+  }
+}
+
+const say = (value: object): void => void writeSync(1, `${JSON.stringify(value)}\n`);
+say({ ready: true });
+for await (const line of createInterface({ input: process.stdin })) {
+  const { id, ...request } = JSON.parse(line) as Request & { id: number };
+  void answer(request).then((answered) => say({ id, ...answered }));
+}
