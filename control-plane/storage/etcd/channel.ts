@@ -63,8 +63,8 @@ export class EtcdChannel {
     for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(pause * 2, LAST_PAUSE_MS)) {
       if (this.#closed) throw closedStore();
       const endpoint = this.#endpoint();
-      const failure = await this.#attempt<T>(endpoint, method, message, repeatable);
-      if (!('error' in failure)) return failure.answer;
+      const failure = await this.#attempt(endpoint, method, message, repeatable);
+      if ('answer' in failure) return failure.answer as T;
       const { fate, error } = failure;
       if (fate === 'refused') throw error;
       if (this.#closed && (fate !== 'unknown' || repeatable)) throw closedStore();
@@ -108,20 +108,20 @@ export class EtcdChannel {
     for (const { client } of this.#endpoints) client.close();
   }
 
-  async #attempt<T>(endpoint: Endpoint, method: Method, message: object, repeatable: boolean): Promise<{ readonly answer: T } | Failure> {
+  async #attempt(endpoint: Endpoint, method: Method, message: object, repeatable: boolean): Promise<{ readonly answer: object } | Failure> {
     try {
       const metadata = await this.#metadata(endpoint.name, endpoint.client);
-      return { answer: await this.#send<T>(endpoint, method, { message, metadata, timeoutMs: repeatable ? ATTEMPT_MS : WRITE_MS }) };
+      return { answer: await this.#send(endpoint, method, { message, metadata, timeoutMs: repeatable ? ATTEMPT_MS : WRITE_MS }) };
     } catch (error) {
       return isStorageError(error) ? { fate: error.code === 'Unavailable' ? 'notDone' : 'refused', error } : judge(error, endpoint.name);
     }
   }
 
-  #send<T>(endpoint: Endpoint, method: Method, { message, metadata, timeoutMs }: { readonly message: object; readonly metadata: Metadata; readonly timeoutMs: number }): Promise<T> {
+  #send(endpoint: Endpoint, method: Method, { message, metadata, timeoutMs }: { readonly message: object; readonly metadata: Metadata; readonly timeoutMs: number }): Promise<object> {
     return new Promise((resolve, reject) => {
       const deadline = this.#options.clock.now() + timeoutMs;
       endpoint.client.makeUnaryRequest(method.path, method.encode, method.decode, message, metadata, { deadline }, (error, answer) => {
-        if (error === null && answer !== undefined) resolve(answer as T);
+        if (error === null && answer !== undefined) resolve(answer);
         else reject(error ?? new TypeError('an answer without a message'));
       });
     });
@@ -133,7 +133,7 @@ export class EtcdChannel {
     metadata.set('hasleader', 'true');
     const { user } = this.#options;
     if (user === undefined) return metadata;
-    this.#login ??= this.#send<AuthenticateAnswer>({ name, client }, METHODS.authenticate, { message: { name: user.name, password: user.password }, metadata, timeoutMs: ATTEMPT_MS }).then(({ token }) => token);
+    this.#login ??= this.#send({ name, client }, METHODS.authenticate, { message: { name: user.name, password: user.password }, metadata, timeoutMs: ATTEMPT_MS }).then((answer) => (answer as AuthenticateAnswer).token);
     const login = this.#login;
     try {
       metadata.set('token', await login);
