@@ -102,7 +102,8 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     });
     closers.push(() => cache.close());
     if (shared !== undefined) await shareAuthority({ storage, dataDir, secretFile: shared.secretFile, now: clock.now() });
-    const registryOn = (writable: Storage): Registry => createRegistry({ storage: writable, cache, shared: shared !== undefined, now: () => clock.now(), random: () => clock.random() });
+    const pause = shared === undefined ? undefined : (ms: number): Promise<void> => clock.sleep(2 * ms * clock.random());
+    const registryOn = (writable: Storage): Registry => createRegistry({ storage: writable, cache, pause, now: () => clock.now(), random: () => clock.random() });
     const registry = registryOn(storage);
     const pki = await ensureClusterPki(join(dataDir, 'pki'), ownNames(options.extraNames), clock.now());
     const onInternal = (error: unknown): void => log.error({ err: error }, 'a request failed inside the server');

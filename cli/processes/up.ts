@@ -10,6 +10,7 @@ import type { Io } from '../context.ts';
 import { startFailure } from './failures.ts';
 import { createLog } from './logger.ts';
 import { nodeNameOf, parseEngine, parsePort, processFlags, withConfigFile } from './settings.ts';
+import { untilInterrupted } from './until-interrupted.ts';
 import { parseSnapshots, type SnapshotFlags, snapshotFlags } from './snapshots.ts';
 
 interface UpOptions extends SnapshotFlags {
@@ -47,7 +48,7 @@ async function run(io: Io, options: UpOptions): Promise<void> {
     const plane = await startControlPlane({ dataDir, store: 'lmdb', host: '127.0.0.1', apiPort: ports['--api-port'], extraNames: [], log, snapshots: parseSnapshots(options, dataDir) });
     closers.push(() => plane.close());
     const agent = await startAgent({
-      dataDir: join(dataDir, 'agent'), server: plane.apiUrl, token: plane.joinToken, nodeName, address: '127.0.0.1', nodePortHost: '127.0.0.1',
+      dataDir: join(dataDir, 'agent'), servers: [plane.apiUrl], token: plane.joinToken, nodeName, address: '127.0.0.1', nodePortHost: '127.0.0.1',
       gateway: { host: '127.0.0.1', port: ports['--gateway-port'] }, kubeletPort: 0, tunnelPort: 0, allowFileImages: true, engine: parseEngine(options.engine), log, transport: plane.transportFor(nodeUser(nodeName)),
     });
     closers.push(() => agent.close());
@@ -63,11 +64,4 @@ async function run(io: Io, options: UpOptions): Promise<void> {
   } finally {
     for (const close of closers.toReversed()) await close();
   }
-}
-
-export function untilInterrupted(io: Io): Promise<void> {
-  return new Promise((resolve) => {
-    if (io.interrupted.aborted) resolve();
-    io.interrupted.addEventListener('abort', () => resolve(), { once: true });
-  });
 }

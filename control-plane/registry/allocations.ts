@@ -11,13 +11,15 @@ export const ALLOCATIONS = '/allocations/services';
 /** Runs a write; what it commits together with anything it takes is handed to it. */
 export type Guard = <T>(strategy: Strategy, write: (held: readonly Mutation[]) => Promise<T>) => Promise<T>;
 
-const ATTEMPTS = 16;
+const ATTEMPTS = 40;
+const FIRST_PAUSE_MS = 5;
+const LAST_PAUSE_MS = 200;
 
 /** Where this server is the only one that writes. */
 export const unguarded: Guard = (_, write) => write([]);
 
-/** ApiError ServiceUnavailable when others are always faster. */
-export function allocationGuard(storage: Storage, cache: WatchCache): Guard {
+/** ApiError ServiceUnavailable when others are always faster. `pause`: about so many milliseconds, at random. */
+export function allocationGuard(storage: Storage, cache: WatchCache, pause: (ms: number) => Promise<void>): Guard {
   let turn: Promise<unknown> = Promise.resolve();
 
   async function attempt<T>(write: (held: readonly Mutation[]) => Promise<T>): Promise<T> {
@@ -28,6 +30,7 @@ export function allocationGuard(storage: Storage, cache: WatchCache): Guard {
         return await write([{ type: 'put', key: ALLOCATIONS, value: new Uint8Array(), expect: held?.modRevision ?? 0 }]);
       } catch (error) {
         if (!isStorageError(error, 'Conflict') || error.key !== ALLOCATIONS) throw error;
+        await pause(Math.min(FIRST_PAUSE_MS * 2 ** attempts, LAST_PAUSE_MS));
       }
     }
     throw serviceUnavailable('other servers hand out addresses at the same time: try again');

@@ -16,8 +16,8 @@ import { createStrategies } from './strategies/index.ts';
 export interface RegistryOptions {
   readonly storage: Storage;
   readonly cache: WatchCache;
-  /** Whether other servers write to the store too. */
-  readonly shared?: boolean;
+  /** Where other servers write to the store too: waits for about so many milliseconds, at random, when one of them was faster. */
+  readonly pause?: ((ms: number) => Promise<void>) | undefined;
   readonly now: () => number;
   readonly random: () => number;
 }
@@ -80,8 +80,8 @@ const UNAVAILABLE: ReadonlySet<StorageErrorCode> = new Set(['ReadOnly', 'Closed'
 const FOREGROUND = 'foregroundDeletion';
 const ORPHAN = 'orphan';
 
-export function createRegistry({ storage, cache, now, random, shared = false }: RegistryOptions): Registry {
-  const guard = shared ? allocationGuard(storage, cache) : unguarded;
+export function createRegistry({ storage, cache, now, random, pause }: RegistryOptions): Registry {
+  const guard = pause === undefined ? unguarded : allocationGuard(storage, cache, pause);
   const strategies = createStrategies();
   const context: StrategyContext = { cache, now, random };
   const timestamp = (): string => new Date(Math.floor(now() / 1000) * 1000).toISOString().replace('.000Z', 'Z');
