@@ -23,10 +23,10 @@ export interface CallOptions {
 
 export type Stream = ClientDuplexStream<object, object>;
 
-/** Of one attempt at a call that may be repeated, milliseconds. */
-const ATTEMPT_MS = 2000;
-/** Of one that may not: etcd itself gives up after 7 s. */
-const WRITE_MS = 7000;
+/** Of the first attempt at a call that may be repeated, milliseconds; each further one is given twice as long. */
+const ATTEMPT_MS = 1000;
+/** Of one that may not. etcd itself gives up after 7 s; what it sent to a leader that then fell silent is lost long before. */
+const WRITE_MS = 3000;
 /** How long a call is tried at all: longer than etcd takes to elect a leader. */
 const PATIENCE_MS = 10_000;
 const FIRST_PAUSE_MS = 20;
@@ -60,10 +60,10 @@ export class EtcdChannel {
   async call<T extends Answer>(method: Method, message: object, { repeatable }: CallOptions): Promise<T> {
     const { clock } = this.#options;
     const until = clock.monotonic() + PATIENCE_MS;
-    for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(pause * 2, LAST_PAUSE_MS)) {
+    for (let attempt = 0; ; attempt += 1) {
       if (this.#closed) throw closedStore();
       const endpoint = this.#endpoint();
-      const failure = await this.#attempt(endpoint, method, message, repeatable);
+      const failure = await this.#attempt(endpoint, method, message, repeatable ? ATTEMPT_MS * 2 ** Math.min(attempt, 4) : WRITE_MS);
       if ('answer' in failure) return failure.answer as T;
       const { fate, error } = failure;
       if (fate === 'refused') throw error;
@@ -72,6 +72,7 @@ export class EtcdChannel {
       else this.#turnFrom(endpoint);
       if (fate === 'unknown' && !repeatable) throw new StorageError('Uncertain', `${error.message}; the write may have been done`, { cause: error });
       if (clock.monotonic() >= until) throw error;
+      const pause = Math.min(FIRST_PAUSE_MS * 2 ** attempt, LAST_PAUSE_MS);
       // Another endpoint may serve at once; only a round that found none is worth waiting for.
       await clock.sleep(this.#preferred === 0 || fate === 'token' ? pause * (0.5 + clock.random()) : 0);
     }
@@ -108,10 +109,10 @@ export class EtcdChannel {
     for (const { client } of this.#endpoints) client.close();
   }
 
-  async #attempt(endpoint: Endpoint, method: Method, message: object, repeatable: boolean): Promise<{ readonly answer: object } | Failure> {
+  async #attempt(endpoint: Endpoint, method: Method, message: object, timeoutMs: number): Promise<{ readonly answer: object } | Failure> {
     try {
       const metadata = await this.#metadata(endpoint.name, endpoint.client);
-      return { answer: await this.#send(endpoint, method, { message, metadata, timeoutMs: repeatable ? ATTEMPT_MS : WRITE_MS }) };
+      return { answer: await this.#send(endpoint, method, { message, metadata, timeoutMs }) };
     } catch (error) {
       return isStorageError(error) ? { fate: error.code === 'Unavailable' ? 'notDone' : 'refused', error } : judge(error, endpoint.name);
     }
