@@ -13,26 +13,39 @@ export interface ChangesOptions {
   readonly prefix: string;
   readonly after: Revision;
   readonly signal: AbortSignal;
+  /** Called once etcd watches. */
+  readonly onLive?: () => void;
 }
 
 /** The whole of the key space. */
 const ALL = { key: Buffer.from([0]), rangeEnd: Buffer.from([0]) };
 
 /**
- * One stream of etcd: it ends with the signal, and throws when it breaks (StorageError Compacted when `after` is too old). Batches
- * without events tell how far etcd has come. The next is asked of etcd only when the last was taken.
+ * Ends with the signal, and throws when the watch breaks (StorageError Compacted when `after` is too old). Batches without events tell
+ * how far etcd has come. The next is asked of etcd only when the last was taken.
  */
-export async function* changes({ channel, prefix, after, signal }: ChangesOptions): AsyncGenerator<WatchBatch> {
+export async function* changes(options: ChangesOptions): AsyncGenerator<WatchBatch> {
+  // One who is up to date asks for what comes next, and hears it at once. One who is behind asks for what it has heard last too, and
+  // drops it: etcd then says so when the one after it may be incomplete.
+  const upToDate = yield* oneStream(options, options.after + 1);
+  if (!upToDate) yield* oneStream(options, Math.max(options.after, 1));
+}
+
+/** False, before anything was told, when `after` is behind and the stream does not begin with it. */
+async function* oneStream({ channel, prefix, after, signal, onLive }: ChangesOptions, startRevision: Revision): AsyncGenerator<WatchBatch, boolean> {
   const { stream, endpoint } = await channel.open(METHODS.watch);
   const cancel = (): void => stream.cancel();
   signal.addEventListener('abort', cancel);
   try {
-    // From `after` itself, whose events are dropped again: etcd then says so when the one after it may be incomplete.
-    stream.write({ createRequest: { ...ALL, startRevision: Math.max(after, 1), progressNotify: true, prevKv: true, fragment: true } });
+    stream.write({ createRequest: { ...ALL, startRevision, progressNotify: true, prevKv: true, fragment: true } });
     let parts: WatchEvent[] = [];
     for await (const answer of stream as AsyncIterable<WatchAnswer>) {
       if (answer.canceled) throw cancelled(answer, after);
-      if (answer.created) continue;
+      if (answer.created) {
+        if (startRevision > after && revisionOf(answer) > after) return false;
+        onLive?.();
+        continue;
+      }
       parts = parts.concat(answer.events);
       if (answer.fragment) continue;
       const last = parts.at(-1);
@@ -42,8 +55,10 @@ export async function* changes({ channel, prefix, after, signal }: ChangesOption
       if (revision > after) yield { events, revision };
     }
     if (!signal.aborted) throw new StorageError('Unavailable', `etcd at ${endpoint} ended the watch`);
+    return true;
   } catch (error) {
     if (!signal.aborted) throw channel.judgeStream(error, endpoint);
+    return true;
   } finally {
     signal.removeEventListener('abort', cancel);
     stream.cancel();
@@ -79,6 +94,8 @@ function toEvent({ type, kv, prevKv }: WatchEvent, prefix: string): StorageEvent
   const full = kv.key.toString('utf8');
   if (!full.startsWith(prefix)) return undefined;
   const key = full.slice(prefix.length);
+  // `/copepod` is the beginning of `/copepod-too/…` as well.
+  if (prefix !== '' && !key.startsWith('/')) return undefined;
   const revision = kv.modRevision.toNumber();
   const previous = prevKv === undefined || prevKv === null ? undefined : toStored(prevKv, prefix);
   if (previous === undefined && (type === 1 || kv.version.toNumber() > 1)) throw new StorageError('Compacted', `what ${key} was before revision ${revision} is no longer kept`);

@@ -17,7 +17,7 @@ export interface EtcdStorageOptions {
   /** PEM. */
   readonly tls?: { readonly ca?: string | undefined; readonly cert?: string | undefined; readonly key?: string | undefined } | undefined;
   readonly user?: { readonly name: string; readonly password: string } | undefined;
-  /** Stands before every key, so that several clusters may share one etcd; default none. */
+  /** Stands before every key, so that several clusters may share one etcd; keys begin with a slash then. Default none. */
   readonly prefix?: string | undefined;
   readonly clock?: Clock;
   /** Told when the watch of etcd broke; it goes on by itself. */
@@ -34,8 +34,15 @@ export async function openEtcdStorage(options: EtcdStorageOptions): Promise<Stor
   const { clock = systemClock, prefix = '' } = options;
   const channel = new EtcdChannel({ ...options, clock });
   try {
-    const first = await readRevision(channel, prefix);
-    return new EtcdStorage({ channel, prefix, feed: new EtcdFeed({ channel, prefix, clock, start: first, onTrouble: options.onTrouble ?? (() => {}) }) });
+    const start = await readRevision(channel, prefix);
+    const feed = new EtcdFeed({ channel, prefix, clock, start, onTrouble: options.onTrouble ?? (() => {}) });
+    try {
+      await feed.live;
+    } catch (error) {
+      await feed.close();
+      throw error;
+    }
+    return new EtcdStorage({ channel, prefix, feed });
   } catch (error) {
     channel.close();
     throw error;
@@ -66,9 +73,11 @@ class EtcdStorage implements Storage {
   async list({ prefix, after, limit, revision }: ListOptions): Promise<ListResult> {
     checkLimit(limit);
     const items: StoredValue[] = [];
-    const rangeEnd = endOf(this.#key(prefix));
+    // All keys of a store begin with a slash where its neighbours' may begin with the same prefix.
+    const within = prefix === '' && this.#prefix !== '' ? '/' : prefix;
+    const rangeEnd = endOf(this.#key(within));
     // A continuation from before the prefix begins with it.
-    let key = after === undefined || after < prefix ? this.#key(prefix) : behind(this.#key(after));
+    let key = after === undefined || after < within ? this.#key(within) : behind(this.#key(after));
     let at = revision;
     for (;;) {
       const wanted = limit === undefined ? PAGE : Math.min(limit - items.length, PAGE);
@@ -179,7 +188,10 @@ class EtcdStorage implements Storage {
   }
 
   async #commit(mutations: readonly Mutation[]): Promise<Revision> {
-    for (const mutation of mutations) if (mutation.type === 'put' && mutation.lease !== undefined) checkLease(mutation.lease);
+    for (const mutation of mutations) {
+      if (mutation.type === 'put' && mutation.lease !== undefined) checkLease(mutation.lease);
+      if (this.#prefix !== '' && !mutation.key.startsWith('/')) throw new StorageError('Invalid', `${mutation.key}: in an etcd that is shared by prefix a key begins with a slash`);
+    }
     const answer = await this.#call<TxnAnswer>(METHODS.txn, {
       compare: mutations.map(({ key, expect }) => ({ result: EQUAL, target: MOD, key: this.#key(key), modRevision: expect })),
       success: mutations.flatMap((mutation) => {

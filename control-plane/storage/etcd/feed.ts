@@ -44,6 +44,7 @@ export class EtcdFeed {
   #current = new AbortController();
   #cancelStall: (() => void) | undefined;
   interruptions = 0;
+  readonly #live = Promise.withResolvers<void>();
 
   constructor(options: FeedOptions) {
     this.#options = options;
@@ -51,6 +52,11 @@ export class EtcdFeed {
     this.#known = options.start;
     this.#hub = this.#newHub();
     this.#running = this.#run();
+  }
+
+  /** Resolves when etcd watches for the first time; rejects with what kept it from that. */
+  get live(): Promise<void> {
+    return this.#live.promise;
   }
 
   async *watch(options: WatchOptions): AsyncGenerator<WatchBatch> {
@@ -102,11 +108,12 @@ export class EtcdFeed {
       this.#current = new AbortController();
       const signal = AbortSignal.any([closing, this.#current.signal]);
       try {
-        for await (const batch of changes({ channel, prefix, after: this.#revision, signal })) {
+        for await (const batch of changes({ channel, prefix, after: this.#revision, signal, onLive: () => this.#live.resolve() })) {
           pause = FIRST_PAUSE_MS;
           this.#append(batch);
         }
       } catch (error) {
+        this.#live.reject(error);
         if (closing.aborted) return;
         onTrouble(error);
         if (isStorageError(error, 'Compacted')) await this.#beginAnew().catch(onTrouble);

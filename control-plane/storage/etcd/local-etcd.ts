@@ -2,7 +2,9 @@
 
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, readFileSync } from 'node:fs';
+import { request as httpRequest } from 'node:http';
+import { request as httpsRequest } from 'node:https';
 import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { systemClock } from '@copepod/client/clock';
@@ -16,6 +18,15 @@ export interface LocalEtcdOptions {
   readonly binary?: string;
   /** Flags for every member. */
   readonly args?: readonly string[];
+  /** Clients then need a certificate of the authority; members among themselves do not. */
+  readonly tls?: LocalTls | undefined;
+}
+
+/** PEM files, for `127.0.0.1`; the certificate serves and shows itself. */
+export interface LocalTls {
+  readonly ca: string;
+  readonly cert: string;
+  readonly key: string;
 }
 
 export interface EtcdMember {
@@ -45,13 +56,13 @@ export function etcdVersion(binary = 'etcd'): string | undefined {
 }
 
 /** Error with what etcd said when it does not come up. */
-export async function startLocalEtcd({ folder, members = 1, binary = 'etcd', args = [] }: LocalEtcdOptions): Promise<LocalEtcd> {
+export async function startLocalEtcd({ folder, members = 1, binary = 'etcd', args = [], tls }: LocalEtcdOptions): Promise<LocalEtcd> {
   const ports = await freePorts(members * 2);
-  const all = Array.from({ length: members }, (_, index) => ({ name: `etcd-${index + 1}`, client: `http://127.0.0.1:${ports[index * 2]}`, peer: `http://127.0.0.1:${ports[index * 2 + 1]}` }));
+  const all = Array.from({ length: members }, (_, index) => ({ name: `etcd-${index + 1}`, client: `${tls === undefined ? 'http' : 'https'}://127.0.0.1:${ports[index * 2]}`, peer: `http://127.0.0.1:${ports[index * 2 + 1]}` }));
   const cluster = all.map(({ name, peer }) => `${name}=${peer}`).join(',');
   const started = all.map(({ name, client, peer }) => new Member({
-    name, endpoint: client, binary, folder: join(folder, name),
-    args: ['--name', name, '--listen-client-urls', client, '--advertise-client-urls', client, '--listen-peer-urls', peer, '--initial-advertise-peer-urls', peer, '--initial-cluster', cluster, ...args],
+    name, endpoint: client, binary, folder: join(folder, name), tls,
+    args: ['--name', name, '--listen-client-urls', client, '--advertise-client-urls', client, '--listen-peer-urls', peer, '--initial-advertise-peer-urls', peer, '--initial-cluster', cluster, ...tlsFlags(tls), ...args],
   }));
   const close = async (): Promise<void> => {
     await Promise.all(started.map((member) => member.kill()));
@@ -71,6 +82,11 @@ interface MemberOptions {
   readonly binary: string;
   readonly folder: string;
   readonly args: readonly string[];
+  readonly tls: LocalTls | undefined;
+}
+
+function tlsFlags(tls: LocalTls | undefined): readonly string[] {
+  return tls === undefined ? [] : ['--cert-file', tls.cert, '--key-file', tls.key, '--client-cert-auth', '--trusted-ca-file', tls.ca];
 }
 
 class Member implements EtcdMember {
@@ -119,7 +135,7 @@ class Member implements EtcdMember {
       failed = error;
     });
     const until = systemClock.monotonic() + READY_MS;
-    while (!(await isHealthy(this.endpoint))) {
+    while (!(await isHealthy(this.endpoint, this.#options.tls))) {
       if (failed !== undefined || child.exitCode !== null) throw new Error(`${this.name} did not start: ${failed?.message ?? this.#output}`);
       if (systemClock.monotonic() > until) throw new Error(`${this.name} was not ready within ${READY_MS / 1000} s: ${this.#output}`);
       await systemClock.sleep(50);
@@ -127,13 +143,21 @@ class Member implements EtcdMember {
   }
 }
 
-async function isHealthy(endpoint: string): Promise<boolean> {
-  try {
-    const response = await fetch(`${endpoint}/health`, { signal: AbortSignal.timeout(1000) });
-    return response.ok && /"health":\s*"true"/.test(await response.text());
-  } catch {
-    return false;
-  }
+function isHealthy(endpoint: string, tls: LocalTls | undefined): Promise<boolean> {
+  const identity = tls === undefined ? {} : { ca: readFileSync(tls.ca), cert: readFileSync(tls.cert), key: readFileSync(tls.key) };
+  return new Promise((resolve) => {
+    const asked = (tls === undefined ? httpRequest : httpsRequest)(`${endpoint}/health`, { ...identity, agent: false, timeout: 1000 }, (response) => {
+      let text = '';
+      response.setEncoding('utf8').on('data', (part: string) => {
+        text += part;
+      });
+      response.on('end', () => resolve(response.statusCode === 200 && /"health":\s*"true"/.test(text)));
+    });
+    asked.on('timeout', () => asked.destroy());
+    asked.on('error', () => resolve(false));
+    asked.on('close', () => resolve(false));
+    asked.end();
+  });
 }
 
 /** Ports nobody had a moment ago: etcd cannot pick one itself, since its peers are told beforehand. */
