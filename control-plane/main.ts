@@ -22,6 +22,7 @@ import { runRoles } from './roles.ts';
 import { runScheduler } from './scheduler/index.ts';
 import { ADMIN_GROUP, createDispatch, createHttpServer, createInProcessTransport, createPodLog, type Dispatch, NODE_GROUP, type User } from './server/index.ts';
 import { createMemoryStorage, type EtcdStorageOptions, isStorageError, type LmdbStorage, openEtcdStorage, openLmdbStorage, runCompactor, runSnapshots, type SnapshotPlan, type Storage } from './storage/index.ts';
+import { createSharedArtifacts, REPLICA } from './shared-artifacts.ts';
 import { createStoreRoutes } from './store-routes.ts';
 import { createWatchCache, type WatchCache } from './watch-cache/index.ts';
 
@@ -120,13 +121,19 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     writeAtomically(join(dataDir, 'join-token'), `${joinToken}\n`, 0o600);
     const join_ = createJoinRoutes({ pki, tokens, now: () => clock.now() });
     const storeRoutes = createStoreRoutes(storage, lmdb === undefined ? {} : { defragment: () => lmdb.defragment() });
-    const artifacts = createArtifactRoutes(createArtifactStore(join(dataDir, 'artifacts')));
+    const localArtifacts = createArtifactStore(join(dataDir, 'artifacts'));
+    let others: readonly string[] = [];
+    const ownArtifacts = createArtifactRoutes(localArtifacts);
+    const artifacts = shared === undefined ? ownArtifacts : createArtifactRoutes(createSharedArtifacts({
+      local: localArtifacts, storage, others: () => others, identity: pki.admin, ca: pki.authority.cert,
+      onError: (error, url) => log.warn({ err: error, server: url }, 'a component could not be exchanged with another server'),
+    }));
     const server = createHttpServer({
       dispatch, onInternal, tls: { ...pki.server, ca: pki.authority.cert },
       extensions: [
         (request) => join_(request),
         (request, user) => storeRoutes(request, user.groups.includes(ADMIN_GROUP)),
-        (request, user) => artifacts(request, { mayRead: user.groups.includes('system:authenticated'), mayWrite: user.groups.includes(ADMIN_GROUP) }),
+        (request, user) => (new URL(request.url).searchParams.has(REPLICA) ? ownArtifacts : artifacts)(request, { mayRead: user.groups.includes('system:authenticated'), mayWrite: user.groups.includes(ADMIN_GROUP) }),
       ],
     });
     server.listen(options.apiPort, options.host);
@@ -137,8 +144,11 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     const { port } = server.address() as AddressInfo;
     const apiUrl = `https://127.0.0.1:${port}`;
     const kubeconfig = join(dataDir, 'kubeconfig');
-    const writeKubeconfig = (others: readonly string[]): void => writeAtomically(kubeconfig, renderKubeconfig(apiUrl, pki.authority.cert, pki.admin, others), 0o600);
-    writeKubeconfig([]);
+    const knowOthers = (urls: readonly string[]): void => {
+      others = urls;
+      writeAtomically(kubeconfig, renderKubeconfig(apiUrl, pki.authority.cert, pki.admin, others), 0o600);
+    };
+    knowOthers([]);
 
     const stop = new AbortController();
     const identity = `${hostname().toLowerCase()}_${randomUUID()}`;
@@ -149,7 +159,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
         onTaken: (file) => log.info({ file }, 'took a snapshot of the store'), onError: (error) => log.error({ err: error }, 'no snapshot of the store could be taken'),
       }, stop.signal)]),
       ...(shared === undefined ? [] : [runPresence({
-        storage, clock, identity, url: shared.advertiseUrl ?? `https://${reachableAt(options.host)}:${port}`, onOthers: writeKubeconfig,
+        storage, clock, identity, url: shared.advertiseUrl ?? `https://${reachableAt(options.host)}:${port}`, onOthers: knowOthers,
         onError: warn('this server could not show itself to the others'),
       }, stop.signal)]),
       runRoles({

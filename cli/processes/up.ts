@@ -8,6 +8,7 @@ import type { CliCommand } from '../commands/command.ts';
 import { examples } from '../commands/command.ts';
 import type { Io } from '../context.ts';
 import { startFailure } from './failures.ts';
+import { runHaDemo } from './ha-demo.ts';
 import { createLog } from './logger.ts';
 import { nodeNameOf, parseEngine, parsePort, processFlags, withConfigFile } from './settings.ts';
 import { untilInterrupted } from './until-interrupted.ts';
@@ -22,6 +23,7 @@ interface UpOptions extends SnapshotFlags {
   readonly gatewayPort: string;
   readonly nodeName?: string;
   readonly engine: string;
+  readonly haDemo?: boolean;
 }
 
 export const up: CliCommand = {
@@ -31,6 +33,7 @@ export const up: CliCommand = {
       .option('--gateway-port <port>', 'where <service>.<namespace>.localhost answers', '8080')
       .option('--node-name <name>', 'of this node (default: the machine\'s)')
       .option('--engine <name>', 'auto (wasmtime, or jco where its addon cannot be built) or jco', 'auto');
+    command.option('--ha-demo', 'run an etcd of three, three masters and two agents as processes of their own, to try what may fail');
     command.action(async (flags: UpOptions) => run(io, withConfigFile(command, flags)));
     examples(command, ['copepod up', 'copepod up --data-dir ./cluster --api-port 0 --gateway-port 0', 'KUBECONFIG=~/.local/share/copepod/kubeconfig kubectl get nodes']);
   },
@@ -40,6 +43,10 @@ async function run(io: Io, options: UpOptions): Promise<void> {
   const dataDir = resolve(options.dataDir ?? io.dataDir);
   const ports = { '--api-port': parsePort(options.apiPort, '--api-port'), '--gateway-port': parsePort(options.gatewayPort, '--gateway-port') };
   const nodeName = nodeNameOf(options.nodeName ?? io.hostName);
+  if (options.haDemo === true) {
+    await runHaDemo(io, { dataDir, apiPort: ports['--api-port'], gatewayPort: ports['--gateway-port'], engine: parseEngine(options.engine), script: join(import.meta.dirname, '..', 'main.ts') });
+    return;
+  }
   const log = createLog(options.logLevel, options.logFormat);
   const state = join(dataDir, 'state.json');
   const closers: (() => Promise<void> | void)[] = [];

@@ -1,6 +1,7 @@
 // Three masters on one etcd: all of them serve, any one may go, and only one leads.
 
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { test, type TestContext } from 'node:test';
 import { CONFIG_MAP, DEPLOYMENT, type Lease, LEASE, REPLICA_SET, type Service, SERVICE } from '@copepod/api/kinds';
 import { isNotFound } from '@copepod/api/errors';
@@ -90,6 +91,24 @@ test('addresses and ports handed out by three masters at once are all different'
   const ask = (name: string, index: number): Promise<Service> => resourceClient(all[index] as Transport, SERVICE).create({ apiVersion: 'v1', kind: 'Service', metadata: { namespace: 'default', name }, spec: { clusterIP: '127.96.7.7', selector: { app: 'x' }, ports: [{ port: 80 }] } });
   const outcomes = await Promise.allSettled([ask('a', 0), ask('b', 1), ask('c', 2)]);
   assert.equal(outcomes.filter((outcome) => outcome.status === 'fulfilled').length, 1);
+});
+
+test('a component pushed to one master is had from every other, also when that one is gone', { skip: withoutEtcd, timeout: 120_000 }, async (t) => {
+  const { masters } = await world(t);
+  await eventually('every master to know the others', () => masters.map(({ kubeconfig }) => readFileSync(kubeconfig, 'utf8').match(/name: copepod-3$/m) !== null), (known) => known.every(Boolean));
+  const [first, second, third] = await transports(t, masters);
+  assert.ok(first !== undefined && second !== undefined && third !== undefined);
+  const body = Buffer.concat([Buffer.from([0, 0x61, 0x73, 0x6d, 1, 0, 0, 0]), Buffer.alloc(100_000, 7)]);
+  const pushed = await first.request({ method: 'PUT', path: '/copepod/v1/artifacts/team/web/v1', body, contentType: 'application/wasm' });
+  assert.equal(pushed.status, 201, JSON.stringify(pushed.body));
+  await masters[0]?.kill();
+  for (const transport of [second, third]) {
+    const { body: manifest } = await transport.request({ method: 'GET', path: '/copepod/v1/artifacts/team/web/manifests/v1' });
+    assert.deepEqual(manifest, pushed.body);
+    const chunks: Uint8Array[] = [];
+    for await (const chunk of transport.stream({ method: 'GET', path: `/copepod/v1/artifacts/blobs/${(manifest as { digest: string }).digest}`, accept: '*/*' })) chunks.push(chunk);
+    assert.deepEqual(Buffer.concat(chunks), body);
+  }
 });
 
 test('kubectl apply keeps succeeding while each master in turn is killed and comes back', { skip: withoutEtcd || withoutKubectl, timeout: 240_000 }, async (t) => {

@@ -55,11 +55,9 @@ async function until(what: string, holds: () => boolean): Promise<void> {
 /** Writes one key after the other while `meanwhile` runs: what was acknowledged, and what nobody knows of. */
 async function writing(storage: Storage, meanwhile: () => Promise<void>): Promise<{ readonly acknowledged: ReadonlySet<string>; readonly uncertain: ReadonlySet<string> }> {
   const [acknowledged, uncertain] = [new Set<string>(), new Set<string>()];
-  let done = false;
-  const breaking = meanwhile().finally(() => {
-    done = true;
-  });
-  for (let count = 0; !done || count < 50; count += 1) {
+  const over = new AbortController();
+  const breaking = meanwhile().finally(() => over.abort());
+  for (let count = 0; !over.signal.aborted || count < 50; count += 1) {
     const key = `/k/${String(count).padStart(6, '0')}`;
     try {
       await put(storage, key);
