@@ -185,7 +185,7 @@ export class EtcdFeed {
         await clock.sleep(FIRST_PAUSE_MS + clock.random() * LAST_PAUSE_MS, closing).catch(() => {});
       }
     }
-    return { events: [], revision: after };
+    throw closedStore();
   }
 
   /** For the watcher that comes back at `revision`; one that has caught up goes on with the feed. */
