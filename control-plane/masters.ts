@@ -92,7 +92,10 @@ export async function runPresence({ storage, clock, identity, url, onOthers, onE
     }
     await clock.sleep((MASTER_SECONDS * 1000) / 5, signal).catch(() => {});
   }
-  if (lease !== undefined) await storage.revoke(lease).catch(onError);
+  if (lease === undefined) return;
+  await storage.revoke(lease).catch((error: unknown) => {
+    if (!isStorageError(error, 'Closed')) onError(error);
+  });
 }
 
 async function keep(storage: Storage, { key, url, lease }: { readonly key: string; readonly url: string; readonly lease: LeaseId | undefined }): Promise<LeaseId> {
