@@ -51,6 +51,7 @@ if (PROCESSES.has(process.argv[2])) {
 }
 // The store's own library, likewise.
 if (process.argv[2] === 'store' || HELP.has(process.argv[2])) (await import('./processes/store.ts')).store.register(program, io);
+if (process.argv[2] === 'forward' || HELP.has(process.argv[2])) (await import('./processes/forward.ts')).forward.register(program, io);
 for (const command of COMMANDS) command.register(program, io);
 
 try {

@@ -8,7 +8,7 @@ import { NODE } from '@copepod/api/kinds';
 import { type Clock, systemClock } from '@copepod/client/clock';
 import { createRecorder } from '@copepod/client/events';
 import { createInformer } from '@copepod/client/informer';
-import { createHttpsTransport, resourceClient, type Transport } from '@copepod/client/rest';
+import { createFailoverTransport, createHttpsTransport, resourceClient, type Transport } from '@copepod/client/rest';
 import { createComponentSource } from './artifacts/index.ts';
 import { ensureCompileSeed, ensureIdentity } from './identity/index.ts';
 import { type MeasuredPod, nodeMetrics } from './metrics/index.ts';
@@ -30,7 +30,8 @@ export interface Log {
 export interface AgentOptions {
   /** The agent's own directory. */
   readonly dataDir: string;
-  readonly server: string;
+  /** URLs of the servers of the cluster, at least one; the first that answers is used. */
+  readonly servers: readonly string[];
   readonly token: string | undefined;
   readonly nodeName: string;
   /** Where the server and other nodes reach this one. */
@@ -56,6 +57,8 @@ export interface Agent {
   close(): Promise<void>;
 }
 
+/** A server that has not begun to answer by then is left for another: well before the node counts as silent. */
+const FAILOVER_MS = 3000;
 /** Says where a node's gateway answers. */
 const GATEWAY_ADDRESS = 'copepod.dev/gateway-address';
 /** Of fetched and of compiled components, each: they can be fetched and compiled again. */
@@ -66,13 +69,13 @@ const release = (JSON.parse(readFileSync(join(import.meta.dirname, 'package.json
 export async function startAgent(options: AgentOptions): Promise<Agent> {
   const { clock = systemClock, log, nodeName, dataDir } = options;
   mkdirSync(dataDir, { recursive: true, mode: 0o700 });
-  const identity = await ensureIdentity({ folder: join(dataDir, 'pki'), server: options.server, token: options.token, nodeName, addresses: [options.address], now: clock.now() });
+  const identity = await ensureIdentity({ folder: join(dataDir, 'pki'), servers: options.servers, token: options.token, nodeName, addresses: [options.address], now: clock.now() });
   const closers: (() => Promise<void> | void)[] = [];
   const closeAll = async (): Promise<void> => {
     for (const close of closers.toReversed()) await close();
   };
   try {
-    const remote = createHttpsTransport({ server: options.server, ...identity, userAgent: `copepod-agent/${release}` });
+    const remote = createFailoverTransport(options.servers.map((server) => createHttpsTransport({ server, ...identity, userAgent: `copepod-agent/${release}`, ...(options.servers.length > 1 ? { timeoutMs: FAILOVER_MS } : {}) })));
     closers.push(() => remote.close());
     const transport = options.transport ?? remote;
     const runtime = openRuntime({

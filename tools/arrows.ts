@@ -23,6 +23,7 @@ const FOLDERS: Readonly<Record<string, readonly string[]>> = {
   'control-plane/server': ['registry', 'watch-cache'],
   'control-plane/controllers': [],
   'control-plane/scheduler': [],
+  'control-plane/leader': ['storage'],
   'control-plane/artifacts': [],
   'control-plane/pki': [],
 };

@@ -5,20 +5,20 @@ import { lookup } from 'node:dns/promises';
 import { resolve } from 'node:path';
 import { startAgent } from '@copepod/node-agent';
 import type { CliCommand } from '../commands/command.ts';
-import { examples } from '../commands/command.ts';
+import { collect, examples } from '../commands/command.ts';
 import type { Io } from '../context.ts';
 import { Failure, usage } from '../failure.ts';
 import { startFailure } from './failures.ts';
 import { createLog } from './logger.ts';
 import { ENGINE_HELP, nodeNameOf, parseEngine, parsePort, processFlags, withConfigFile } from './settings.ts';
-import { untilInterrupted } from './up.ts';
+import { untilInterrupted } from './until-interrupted.ts';
 
 interface AgentFlags {
   readonly dataDir?: string;
   readonly logLevel: string;
   readonly logFormat: string;
   readonly config?: string;
-  readonly server?: string;
+  readonly server?: readonly string[] | string;
   readonly token?: string;
   readonly nodeName?: string;
   readonly engine: string;
@@ -34,7 +34,7 @@ interface AgentFlags {
 export const agent: CliCommand = {
   register(program, io) {
     const command = processFlags(program.command('agent').description('Run a node that joins a server'))
-      .option('--server <url>', 'of the API server, e.g. https://10.0.0.1:6443')
+      .option('--server <url>', 'of the API server, e.g. https://10.0.0.1:6443; of several servers each, or all with commas', collect)
       .option('--token <token>', 'to join with; not needed again later')
       .option('--node-name <name>', 'of this node (default: the machine\'s)')
       .option('--engine <name>', ENGINE_HELP, 'auto')
@@ -46,21 +46,23 @@ export const agent: CliCommand = {
       .option('--allow-file-images', 'let pods name components on this machine\'s disk')
       .option('--allow-host-paths', 'let pods mount directories of this machine');
     command.action(async (flags: AgentFlags) => run(io, withConfigFile(command, flags)));
-    examples(command, ['copepod agent --server https://10.0.0.1:6443 --token cp1.…', 'copepod agent --server https://10.0.0.1:6443 --node-name edge-7']);
+    examples(command, ['copepod agent --server https://10.0.0.1:6443 --token cp1.…', 'copepod agent --server https://10.0.0.1:6443 --server https://10.0.0.2:6443 --token cp1.…']);
   },
 };
 
 async function run(io: Io, flags: AgentFlags): Promise<void> {
-  if (flags.server === undefined || !URL.canParse(flags.server)) throw usage(flags.server === undefined ? 'say which server to join' : `--server ${flags.server} is not a URL`, 'e.g. --server https://10.0.0.1:6443');
+  const servers = [flags.server ?? []].flat().flatMap((entry) => entry.split(',')).map((url) => url.trim().replace(/\/$/, '')).filter((url) => url !== '');
+  const [first] = servers;
+  if (first === undefined) throw usage('say which server to join', 'e.g. --server https://10.0.0.1:6443');
+  for (const url of servers) if (!URL.canParse(url)) throw usage(`--server ${url} is not a URL`, 'e.g. --server https://10.0.0.1:6443');
   const dataDir = resolve(flags.dataDir ?? `${io.dataDir}-agent`);
   const ports = { '--gateway-port': parsePort(flags.gatewayPort, '--gateway-port'), '--kubelet-port': parsePort(flags.kubeletPort, '--kubelet-port'), '--tunnel-port': parsePort(flags.tunnelPort, '--tunnel-port') };
   const log = createLog(flags.logLevel, flags.logFormat);
   try {
     const running = await startAgent({
-      dataDir, server: flags.server.replace(/\/$/, ''), token: flags.token, nodeName: nodeNameOf(flags.nodeName ?? io.hostName),
-      address: flags.address ?? await addressTowards(flags.server), nodePortHost: flags.gatewayHost, gateway: { host: flags.gatewayHost, port: ports['--gateway-port'] },
-      kubeletPort: ports['--kubelet-port'], tunnelPort: ports['--tunnel-port'], allowFileImages: flags.allowFileImages === true, allowHostPaths: flags.allowHostPaths === true,
-      engine: parseEngine(flags.engine), log,
+      dataDir, servers, token: flags.token, nodeName: nodeNameOf(flags.nodeName ?? io.hostName),
+      address: flags.address ?? await addressTowards(first), nodePortHost: flags.gatewayHost, gateway: { host: flags.gatewayHost, port: ports['--gateway-port'] },
+      kubeletPort: ports['--kubelet-port'], tunnelPort: ports['--tunnel-port'], allowFileImages: flags.allowFileImages === true, allowHostPaths: flags.allowHostPaths === true, engine: parseEngine(flags.engine), log,
     });
     io.out(`copepod agent is up\n  services    http://<service>.<namespace>.localhost:${running.gatewayPort}/\n`);
     await untilInterrupted(io);

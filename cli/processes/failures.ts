@@ -1,12 +1,12 @@
 // Why a process could not start, in words that say what to do.
 
-import { isStorageError, LockError } from '@copepod/control-plane';
+import { isStorageError, LockError, SealError } from '@copepod/control-plane';
 import { isRuntimeError, JoinError } from '@copepod/node-agent';
 import { Failure } from '../failure.ts';
 
 /** `ports`: flag → the port asked for. */
 export function startFailure(error: unknown, ports: Readonly<Record<string, number>>): unknown {
-  if (error instanceof LockError || error instanceof JoinError || isStorageError(error)) return new Failure(error.message, { cause: error });
+  if (error instanceof LockError || error instanceof SealError || error instanceof JoinError || isStorageError(error)) return new Failure(error.message, { cause: error });
   const { code, port, message, syscall, path } = error as NodeJS.ErrnoException & { readonly port?: number };
   // Node says ENOENT of a directory it may not make on a read-only file system, so the code alone would mislead.
   if (syscall === 'mkdir') return new Failure(`the directory ${path} cannot be made (${code})`, { hint: 'choose another place with --data-dir: is it below a file, or on a read-only file system?', cause: error });

@@ -5,7 +5,7 @@ import { readFileSync, writeFileSync, writeSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { lockDirectory, LockError, lockOwner } from '@copepod/control-plane/lock';
 import {
-  exportStore, importStore, isStorageError, openLmdbReader, openLmdbStorage, restoreStore, type StorageStatus, verifyStore,
+  exportStore, importStore, isStorageError, openEtcdStorage, openLmdbReader, openLmdbStorage, restoreStore, type Storage, type StorageReader, type StorageStatus, verifyStore,
 } from '@copepod/control-plane/storage';
 import { expectOk } from '@copepod/client/rest';
 import type { Command } from 'commander';
@@ -13,14 +13,17 @@ import { type CliCommand, examples } from '../commands/command.ts';
 import { connected, type Io } from '../context.ts';
 import { Failure } from '../failure.ts';
 import { renderTable } from '../output/index.ts';
+import { type EtcdFlags, etcdFlags, parseEtcd } from './etcd-flags.ts';
 
-interface StoreOptions {
+interface StoreOptions extends Partial<EtcdFlags> {
   readonly dataDir?: string;
 }
 
 interface Place {
   readonly dataDir: string;
   readonly path: string;
+  /** Where the store is meant that is in etcd. */
+  readonly etcd: ReturnType<typeof parseEtcd> | undefined;
 }
 
 export const store: CliCommand = {
@@ -30,19 +33,20 @@ export const store: CliCommand = {
       .command(name).description(description).option('--data-dir <folder>', 'whose store')
       .action(async (...received: readonly unknown[]) => {
         // The operand, when the command has one, then the options, then the command itself.
-        const { dataDir: asked } = received.at(-2) as StoreOptions;
+        const flags = received.at(-2) as StoreOptions;
         const [operand] = received;
-        const dataDir = resolve(asked ?? io.dataDir);
-        await told(() => work({ dataDir, path: join(dataDir, 'store') }, typeof operand === 'string' ? operand : undefined));
+        const dataDir = resolve(flags.dataDir ?? io.dataDir);
+        const etcd = flags.etcdEndpoints === undefined ? undefined : parseEtcd({ etcdPrefix: '', ...flags });
+        await told(() => work({ dataDir, path: join(dataDir, 'store'), etcd }, typeof operand === 'string' ? operand : undefined));
       });
     command('status', 'Say how large it is, what it keeps, and what it writes', (place) => status(io, place));
     command('snapshot <file>', 'Copy it as it is now into a file, while it is used', (place, file = '') => snapshot(io, place, resolve(file)));
     command('verify [file]', 'Check every byte of it, or of a snapshot', (place, file) => verify(io, file === undefined ? place.path : resolve(file)));
     command('restore <file>', 'Make it what a snapshot holds', (place, file = '') => restore(io, place, resolve(file)));
-    command('export [file]', 'Write its keys as YAML', (place, file) => writeExport(io, place, file));
-    command('import <file>', 'Put the keys of an export into an empty store', (place, file = '') => readExport(io, place, file));
+    etcdFlags(command('export [file]', 'Write its keys as YAML', (place, file) => writeExport(io, place, file)));
+    etcdFlags(command('import <file>', 'Put the keys of an export into an empty store', (place, file = '') => readExport(io, place, file)));
     command('defrag', 'Give empty space in its file back to the disk', (place) => defragment(io, place));
-    examples(group, ['copepod store snapshot /backup/monday', 'copepod store verify /backup/monday', 'copepod store restore /backup/monday --data-dir /var/lib/copepod', 'copepod store export > cluster.yaml']);
+    examples(group, ['copepod store snapshot /backup/monday', 'copepod store verify /backup/monday', 'copepod store restore /backup/monday --data-dir /var/lib/copepod', 'copepod store export > cluster.yaml', 'copepod store import cluster.yaml --etcd-endpoints http://10.0.0.1:2379']);
   },
 };
 
@@ -114,7 +118,7 @@ async function restore(io: Io, place: Place, file: string): Promise<void> {
 }
 
 async function writeExport(io: Io, place: Place, file: string | undefined): Promise<void> {
-  await withReader(place, async (reader) => {
+  await withSource(place, async (reader) => {
     if (file === undefined || file === '-') {
       for await (const piece of exportStore(reader)) writeSync(1, piece);
       return;
@@ -128,15 +132,29 @@ async function writeExport(io: Io, place: Place, file: string | undefined): Prom
 
 async function readExport(io: Io, place: Place, file: string): Promise<void> {
   const yaml = readFileSync(file === '-' ? 0 : file, 'utf8');
-  await alone(place, async () => {
-    const storage = openLmdbStorage({ path: place.path });
-    try {
-      const { keys, revision } = await importStore(storage, yaml);
-      io.out(`${keys} keys imported into ${place.path}; revision ${revision}\n`);
-    } finally {
-      await storage.close();
-    }
-  });
+  const into = async (storage: Storage): Promise<void> => {
+    const { keys, revision } = await importStore(storage, yaml);
+    io.out(`${keys} keys imported into ${place.etcd === undefined ? place.path : 'etcd'}; revision ${revision}\n`);
+  };
+  if (place.etcd !== undefined) await withEtcd(place.etcd, into);
+  else await alone(place, () => closing(openLmdbStorage({ path: place.path }), into));
+}
+
+/** The store an export is of. */
+async function withSource(place: Place, work: (reader: StorageReader) => Promise<void>): Promise<void> {
+  await (place.etcd === undefined ? withReader(place, work) : withEtcd(place.etcd, work));
+}
+
+async function withEtcd(etcd: NonNullable<Place['etcd']>, work: (storage: Storage) => Promise<void>): Promise<void> {
+  await closing(await openEtcdStorage(etcd), work);
+}
+
+async function closing(storage: Storage, work: (storage: Storage) => Promise<void>): Promise<void> {
+  try {
+    await work(storage);
+  } finally {
+    await storage.close();
+  }
 }
 
 async function defragment(io: Io, place: Place): Promise<void> {

@@ -103,6 +103,8 @@ export function createInformer<T extends ApiObject>(options: InformerOptions<T>)
           if (options.clock.monotonic() - started > 1000) continue;
         } catch (error) {
           if (signal.aborted) return;
+          // What went well for a while begins anew with short pauses: breaks far apart are none the server is spared by long ones.
+          if (options.clock.monotonic() - started > 1000) delay = FIRST_DELAY_MS;
           // Anything but a broken connection puts in doubt what the store holds.
           if (!isTransportError(error)) version = undefined;
           if (!isExpired(error)) options.onError?.(error);

@@ -4,6 +4,7 @@ export type { TransportErrorCode, TransportErrorOptions } from './transport-erro
 export { isTransportError, TransportError } from './transport-error.ts';
 export type { HttpsTransportOptions } from './https.ts';
 export { createHttpsTransport } from './https.ts';
+export { createFailoverTransport } from './failover.ts';
 export type { Kubeconfig, KubeconfigErrorCode } from './kubeconfig.ts';
 export { isKubeconfigError, KubeconfigError, loadKubeconfig, parseKubeconfig } from './kubeconfig.ts';
 export type { ApiObject, ObjectRef, ResourceType } from './resource-type.ts';

@@ -8,6 +8,8 @@ import { parse, YAMLParseError } from 'yaml';
 export interface Kubeconfig {
   /** `https://host:port`, without a trailing slash. */
   readonly server: string;
+  /** Further servers of the same cluster, to try when that one does not answer. */
+  readonly others: readonly string[];
   readonly context: string;
   readonly namespace: string;
   readonly ca?: string;
@@ -102,11 +104,23 @@ export async function parseKubeconfig(text: string, path: string, context?: stri
   };
   return {
     server: server.replace(/\/+$/, ''),
+    others: othersOf(cluster, (message) => fail(`cluster "${clusterName}": ${message}`)),
     context: current,
     namespace: stringOf(contextEntry['namespace']) ?? 'default',
     insecureSkipTlsVerify: cluster['insecure-skip-tls-verify'] === true,
     ...withoutUndefined(optional),
   };
+}
+
+/** Name of the extension that lists them: `{servers: [URL, …]}`. */
+const SERVERS = 'copepod.dev/servers';
+
+function othersOf(cluster: Record<string, unknown>, fail: (message: string) => never): readonly string[] {
+  const extensions = Array.isArray(cluster['extensions']) ? cluster['extensions'].filter(isRecord) : [];
+  const extension = extensions.find((candidate) => candidate['name'] === SERVERS)?.['extension'];
+  const servers = isRecord(extension) ? extension['servers'] : [];
+  if (!Array.isArray(servers)) return fail(`the extension ${SERVERS} has no list "servers"`);
+  return servers.map((url) => (typeof url === 'string' && URL.canParse(url) ? url.replace(/\/+$/, '') : fail(`the extension ${SERVERS} names ${JSON.stringify(url)}, which is not a URL`)));
 }
 
 function parseYaml(text: string, path: string): Record<string, unknown> {

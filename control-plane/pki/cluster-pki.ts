@@ -35,6 +35,17 @@ export async function ensureClusterPki(folder: string, names: readonly string[],
   };
 }
 
+/** The CA in this folder, undefined when there is none. */
+export function readAuthority(folder: string): KeyPair | undefined {
+  return readPair(folder, 'ca');
+}
+
+/** Makes a CA that came from elsewhere this folder's. */
+export function keepAuthority(folder: string, authority: KeyPair): void {
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  writePair(folder, 'ca', authority);
+}
+
 function readPair(folder: string, name: string): KeyPair | undefined {
   try {
     return { cert: readFileSync(join(folder, `${name}.crt`), 'utf8'), key: readFileSync(join(folder, `${name}.key`), 'utf8') };

@@ -6,23 +6,31 @@ import { writeAtomically } from './cluster-pki.ts';
 
 const LIFETIME_MS = 24 * 3_600_000;
 
-interface KnownToken {
+export interface KnownToken {
   readonly id: string;
   readonly hash: string;
+  /** Milliseconds since the epoch. */
   readonly expires: number;
+}
+
+/** Where tokens are written down: a file of one server, or the store of several. */
+export interface TokenBook {
+  find(id: string): Promise<KnownToken | undefined>;
+  /** May forget those that have expired. */
+  add(token: KnownToken, now: number): Promise<void>;
 }
 
 export interface JoinTokens {
   /** A new token, valid for 24 hours. */
-  create(now: number): string;
+  create(now: number): Promise<string>;
   /** Undefined when it is good, else why it is not. */
-  judge(token: string, now: number): string | undefined;
+  judge(token: string, now: number): Promise<string | undefined>;
 }
 
 const hashOf = (secret: string): string => createHash('sha256').update(secret).digest('hex');
 
-/** `file` outlives the process: a token given out before a restart still joins after it. */
-export function createJoinTokens(file: string, pin: string): JoinTokens {
+/** Outlives the process: a token given out before a restart still joins after it. */
+export function tokenFile(file: string): TokenBook {
   const load = (): readonly KnownToken[] => {
     try {
       return JSON.parse(readFileSync(file, 'utf8')) as readonly KnownToken[];
@@ -32,17 +40,23 @@ export function createJoinTokens(file: string, pin: string): JoinTokens {
     }
   };
   return {
-    create(now) {
+    find: async (id) => load().find((token) => token.id === id),
+    add: async (token, now) => writeAtomically(file, JSON.stringify([...load().filter((known) => known.expires > now), token]), 0o600),
+  };
+}
+
+export function createJoinTokens(book: TokenBook, pin: string): JoinTokens {
+  return {
+    async create(now) {
       const [id, secret] = [randomBytes(4).toString('hex'), randomBytes(16).toString('hex')];
-      const known = load().filter((token) => token.expires > now);
-      writeAtomically(file, JSON.stringify([...known, { id, hash: hashOf(secret), expires: now + LIFETIME_MS }]), 0o600);
+      await book.add({ id, hash: hashOf(secret), expires: now + LIFETIME_MS }, now);
       return `cp1.${pin}.${id}.${secret}`;
     },
-    judge(token, now) {
+    async judge(token, now) {
       const [form, tokenPin, id, secret] = token.split('.');
-      if (form !== 'cp1' || secret === undefined) return 'this is not a join token: copy the whole of the file join-token';
+      if (form !== 'cp1' || id === undefined || secret === undefined) return 'this is not a join token: copy the whole of the file join-token';
       if (tokenPin !== pin) return 'the token is of another cluster';
-      const known = load().find((entry) => entry.id === id);
+      const known = await book.find(id);
       if (known === undefined || !timingSafeEqual(Buffer.from(known.hash), Buffer.from(hashOf(secret)))) return 'the token is not known here';
       return known.expires > now ? undefined : 'the token has expired: take a new one from the server (file join-token)';
     },

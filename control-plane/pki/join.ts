@@ -24,7 +24,7 @@ export function createJoinRoutes({ pki, tokens, now }: JoinOptions): (request: R
     const { pathname } = new URL(request.url);
     if (pathname === '/cacerts' && request.method === 'GET') return new Response(pki.authority.cert, { headers: { 'content-type': 'application/x-pem-file' } });
     if (pathname !== '/copepod/v1/join' || request.method !== 'POST') return undefined;
-    const problem = tokens.judge(/^Bearer (.+)$/.exec(request.headers.get('authorization') ?? '')?.[1] ?? '', now());
+    const problem = await tokens.judge(/^Bearer (.+)$/.exec(request.headers.get('authorization') ?? '')?.[1] ?? '', now());
     if (problem !== undefined) return refusal(401, 'Unauthorized', problem);
     const asked = await readJoin(request);
     if (typeof asked === 'string') return refusal(400, 'BadRequest', asked);

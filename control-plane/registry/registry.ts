@@ -7,6 +7,7 @@ import { type AnyKind, KINDS, NAMESPACE } from '@copepod/api/kinds';
 import { isRecord, type KubeObject } from '@copepod/api/meta';
 import { isStorageError, type Mutation, type Storage, type StorageErrorCode } from '../storage/index.ts';
 import { type CachedObject, cachedObject, decodeStored, encodeForStorage, type WatchCache } from '../watch-cache/index.ts';
+import { ALLOCATIONS, allocationGuard, unguarded } from './allocations.ts';
 import { objectStorageKey, qualifiedKind, qualifiedResource, type Ref } from './keys.ts';
 import { generateName, keepSystemMetadata, validateMetadata, withoutUndefined } from './metadata.ts';
 import type { Strategy, StrategyContext } from './strategy.ts';
@@ -15,6 +16,8 @@ import { createStrategies } from './strategies/index.ts';
 export interface RegistryOptions {
   readonly storage: Storage;
   readonly cache: WatchCache;
+  /** Where other servers write to the store too: waits for about so many milliseconds, at random, when one of them was faster. */
+  readonly pause?: ((ms: number) => Promise<void>) | undefined;
   readonly now: () => number;
   readonly random: () => number;
 }
@@ -56,6 +59,8 @@ export interface Page {
 
 export interface Registry {
   readonly cache: WatchCache;
+  /** Resolves when the cache shows every write that was acknowledged before, whichever server took it. ApiError ServiceUnavailable. */
+  caughtUp(): Promise<void>;
   /** A further page of a collection, as it was at the revision of the first one. ApiError Expired when that is no longer kept. */
   page(prefix: string, options: PageOptions): Promise<Page>;
   /** ApiError NotFound. */
@@ -75,7 +80,8 @@ const UNAVAILABLE: ReadonlySet<StorageErrorCode> = new Set(['ReadOnly', 'Closed'
 const FOREGROUND = 'foregroundDeletion';
 const ORPHAN = 'orphan';
 
-export function createRegistry({ storage, cache, now, random }: RegistryOptions): Registry {
+export function createRegistry({ storage, cache, now, random, pause }: RegistryOptions): Registry {
+  const guard = pause === undefined ? unguarded : allocationGuard(storage, cache, pause);
   const strategies = createStrategies();
   const context: StrategyContext = { cache, now, random };
   const timestamp = (): string => new Date(Math.floor(now() / 1000) * 1000).toISOString().replace('.000Z', 'Z');
@@ -109,17 +115,23 @@ export function createRegistry({ storage, cache, now, random }: RegistryOptions)
     }
   }
 
-  async function commit(mutation: Mutation): Promise<number> {
+  async function answered<T>(work: Promise<T>): Promise<T> {
     try {
-      const revision = await storage.commit([mutation]);
-      await cache.waitFor(revision);
-      return revision;
+      return await work;
     } catch (error) {
       if (isStorageError(error, 'NoSpace')) throw insufficientStorage(error.message, error);
       if (isStorageError(error) && UNAVAILABLE.has(error.code)) throw serviceUnavailable(error.message, error);
       throw error;
     }
   }
+
+  async function commit(...mutations: readonly Mutation[]): Promise<number> {
+    const revision = await answered(storage.commit(mutations));
+    await cache.waitFor(revision);
+    return revision;
+  }
+
+  const caughtUp = async (): Promise<void> => cache.waitFor(await answered(storage.revision()));
 
   /** What `commit` stored; another writer may have replaced it already. */
   function stored(key: string, object: KubeObject, revision: number): CachedObject {
@@ -142,7 +154,7 @@ export function createRegistry({ storage, cache, now, random }: RegistryOptions)
     }
   }
 
-  async function create(kind: AnyKind, namespace: string | undefined, object: KubeObject, options: WriteOptions): Promise<CachedObject> {
+  async function create(held: readonly Mutation[], { kind, namespace, object, options }: { readonly kind: AnyKind; readonly namespace: string | undefined; readonly object: KubeObject; readonly options: WriteOptions }): Promise<CachedObject> {
     const strategy = strategyOf(kind);
     const base = object.metadata.generateName ?? '';
     const generated = (object.metadata.name ?? '') === '' && base !== '';
@@ -157,25 +169,25 @@ export function createRegistry({ storage, cache, now, random }: RegistryOptions)
       metadata: withoutUndefined({ ...metadata, name, namespace: kind.namespaced ? namespace : undefined, uid: randomUUID(), creationTimestamp: timestamp(), generation: hasGeneration(kind) ? 1 : undefined }),
     });
     validated(kind, draft, undefined);
-    const allocated = strategy.allocate?.(draft, undefined, context) ?? { object: draft, release: () => {} };
+    const allocated = strategy.allocate?.(draft, undefined, context) ?? { object: draft, takes: false, release: () => {} };
     const key = objectStorageKey(kind, { namespace, name });
     try {
       if (options.dryRun) {
         if (cache.get(key) !== undefined) throw alreadyExists(qualifiedResource(kind), name);
         return cachedObject(key, allocated.object, 0);
       }
-      const revision = await commit({ type: 'put', key, value: encodeForStorage(allocated.object), expect: 0 });
+      const revision = await commit(...(allocated.takes ? held : []), { type: 'put', key, value: encodeForStorage(allocated.object), expect: 0 });
       return stored(key, allocated.object, revision);
     } catch (error) {
-      if (!isStorageError(error, 'Conflict')) throw error;
-      if (generated) return await create(kind, namespace, object, options);
+      if (!isStorageError(error, 'Conflict') || error.key === ALLOCATIONS) throw error;
+      if (generated) return await create(held, { kind, namespace, object, options });
       throw alreadyExists(qualifiedResource(kind), name);
     } finally {
       allocated.release();
     }
   }
 
-  async function update(kind: AnyKind, ref: Ref, change: (current: KubeObject) => KubeObject, options: UpdateOptions): Promise<CachedObject> {
+  async function update(held: readonly Mutation[], { kind, ref, change, options }: { readonly kind: AnyKind; readonly ref: Ref; readonly change: (current: KubeObject) => KubeObject; readonly options: UpdateOptions }): Promise<CachedObject> {
     const key = objectStorageKey(kind, ref);
     const strategy = strategyOf(kind);
     for (let attempt = 0; ; attempt += 1) {
@@ -190,7 +202,7 @@ export function createRegistry({ storage, cache, now, random }: RegistryOptions)
       }
       let next = selectPart(kind, keepSystemMetadata(wanted, before), before, options.part);
       next = kind.defaults(next);
-      const allocated = strategy.allocate?.(next, before, context) ?? { object: next, release: () => {} };
+      const allocated = strategy.allocate?.(next, before, context) ?? { object: next, takes: false, release: () => {} };
       try {
         next = allocated.object;
         if (options.part === 'spec' && hasGeneration(kind) && !sameJson(next['spec'], before['spec'])) {
@@ -204,12 +216,12 @@ export function createRegistry({ storage, cache, now, random }: RegistryOptions)
           await commit({ type: 'delete', key, expect: current.revision });
           return cachedObject(key, next, current.revision);
         }
-        const revision = await commit({ type: 'put', key, value: encodeForStorage(next), expect: current.revision });
+        const revision = await commit(...(allocated.takes ? held : []), { type: 'put', key, value: encodeForStorage(next), expect: current.revision });
         return stored(key, next, revision);
       } catch (error) {
-        if (!isStorageError(error, 'Conflict')) throw error;
+        if (!isStorageError(error, 'Conflict') || error.key === ALLOCATIONS) throw error;
         if (insists !== '' || attempt >= ATTEMPTS) throw modified(kind, ref.name);
-        await cache.waitFor(await storage.revision());
+        await caughtUp();
       } finally {
         allocated.release();
       }
@@ -251,12 +263,16 @@ export function createRegistry({ storage, cache, now, random }: RegistryOptions)
       } catch (error) {
         if (!isStorageError(error, 'Conflict')) throw error;
         if (attempt >= ATTEMPTS) throw modified(kind, ref.name);
-        await cache.waitFor(await storage.revision());
+        await caughtUp();
       }
     }
   }
 
-  return { cache, get, page, create, update, delete: remove };
+    return {
+    cache, caughtUp, get, page, delete: remove,
+    create: (kind, namespace, object, options) => guard(strategyOf(kind), (held) => create(held, { kind, namespace, object, options })),
+    update: (kind, ref, change, options) => guard(strategyOf(kind), (held) => update(held, { kind, ref, change, options })),
+  };
 }
 
 /** A marked object goes when nothing holds it and, for pods, its agent has said so by deleting it with no grace. */

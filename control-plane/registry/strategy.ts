@@ -15,9 +15,17 @@ export interface DeleteIntent {
   readonly gracePeriodSeconds: number | undefined;
 }
 
+export interface Allocation {
+  readonly object: KubeObject;
+  /** Whether anything was taken that nobody else may have. */
+  readonly takes: boolean;
+  /** Frees what a refused write took. */
+  readonly release: () => void;
+}
+
 export interface Strategy {
-  /** After defaults, before validation: what the server decides itself (addresses, ports). The result of `release` frees what a refused create took. */
-  readonly allocate?: (object: KubeObject, before: KubeObject | undefined, context: StrategyContext) => { readonly object: KubeObject; readonly release: () => void };
+  /** After defaults, before validation: what the server decides itself (addresses, ports). */
+  readonly allocate?: (object: KubeObject, before: KubeObject | undefined, context: StrategyContext) => Allocation;
   /** Seconds the object stays, marked, before it may be removed; 0 removes it at once. */
   readonly gracePeriod?: (object: KubeObject, intent: DeleteIntent) => number;
   /** Why this object may never be deleted, if so. */

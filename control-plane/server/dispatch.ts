@@ -9,7 +9,7 @@ import { authorize, type Lookup } from './authorize.ts';
 import { coreVersions, groupInfo, groupList, resourceList, versionInfo } from './discovery.ts';
 import { openApiIndex, openApiV2, openApiV3 } from './openapi.ts';
 import { OPENAPI_PROTOBUF, OPENAPI_PROTOBUF_REPLY, openApiProtobuf } from './openapi-protobuf.ts';
-import { parseTarget, type ServerRequest } from './request.ts';
+import { parseTarget, type ServerRequest, type Target } from './request.ts';
 import { createResourceVerbs, type ResourceOptions } from './resources.ts';
 
 export interface DispatchOptions extends ResourceOptions {
@@ -35,12 +35,19 @@ export function createDispatch(options: DispatchOptions): Dispatch {
     if (open !== undefined) return open;
     const target = parseTarget(request);
     if (target !== undefined) {
+      if (!mayBeOld(request, target)) await options.registry.caughtUp();
       authorize(request.user, target, request.body, lookup);
       if (target.kind === undefined) throw notFound(target.plural, target.name ?? '');
       return verbs(request, { ...target, kind: target.kind });
     }
     throw notFound(`/${request.segments.join('/')}`, '');
   };
+}
+
+/** Kubernetes' `resourceVersion=0` takes what the cache has; a watch from a revision waits for it by itself. */
+function mayBeOld({ query }: ServerRequest, { verb }: Target): boolean {
+  const version = query.get('resourceVersion') ?? '';
+  return verb === 'watch' ? version !== '' : (verb === 'list' || verb === 'get') && version === '0';
 }
 
 /** What everyone may see: that the server lives, and what it speaks. */

@@ -22,3 +22,5 @@ export type { SnapshotOptions, SnapshotPlan } from './snapshots.ts';
 export { runSnapshots, snapshotsIn } from './snapshots.ts';
 export type { Imported } from './transfer.ts';
 export { exportStore, importStore } from './transfer.ts';
+export type { EtcdStorageOptions } from './etcd/etcd-storage.ts';
+export { openEtcdStorage } from './etcd/etcd-storage.ts';

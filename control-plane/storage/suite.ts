@@ -183,7 +183,8 @@ export function storageSuite(name: string, open: (t: TestContext) => Storage | P
     const watching = take(watch(t, storage, { prefix: '/w/', after: first }), 3);
     await put(storage, '/w/a', '2', first);
     await put(storage, '/other', 'x');
-    await Promise.all([put(storage, '/w/b', '1'), put(storage, '/w/c', '1')]);
+    await put(storage, '/w/b', '1');
+    await put(storage, '/w/c', '1');
     const events = await watching;
     assert.deepEqual(events.map((event) => [event.key, event.revision, text(event.previous?.value)]), [['/w/a', first + 1, '1'], ['/w/b', first + 3, ''], ['/w/c', first + 4, '']]);
   });

@@ -7,6 +7,7 @@ import { MAX_MUTATIONS, type Revision, type StorageReader, type StorageWriter, t
 
 const FORMAT = 1;
 const PAGE = 500;
+const BATCH_BYTES = 512 * 1024;
 
 /** All of one revision, document by document. StorageError Compacted when the store forgets that revision meanwhile. */
 export async function* exportStore(storage: StorageReader): AsyncGenerator<string> {
@@ -40,15 +41,31 @@ export interface Imported {
 export async function importStore(storage: StorageReader & StorageWriter, yaml: string): Promise<Imported> {
   const items = parseExport(yaml);
   let revision = await storage.revision();
-  for (let start = 0; start < items.length; start += MAX_MUTATIONS) {
+  for (const batch of batches(items)) {
     try {
-      revision = await storage.commit(items.slice(start, start + MAX_MUTATIONS).map(({ key, value }) => ({ type: 'put', key, value, expect: 0 })));
+      revision = await storage.commit(batch.map(({ key, value }) => ({ type: 'put', key, value, expect: 0 })));
     } catch (error) {
       if (!isStorageError(error, 'Conflict')) throw error;
       throw new StorageError('Conflict', `${error.key} is in the store already: import into an empty one`, { cause: error, key: error.key ?? '' });
     }
   }
   return { keys: items.length, revision };
+}
+
+/** As many as one commit takes, and no more bytes than etcd does. */
+function* batches<T extends { readonly value: Uint8Array }>(items: readonly T[]): Generator<readonly T[]> {
+  let batch: T[] = [];
+  let bytes = 0;
+  for (const item of items) {
+    if (batch.length === MAX_MUTATIONS || (batch.length > 0 && bytes + item.value.length > BATCH_BYTES)) {
+      yield batch;
+      batch = [];
+      bytes = 0;
+    }
+    batch.push(item);
+    bytes += item.value.length;
+  }
+  if (batch.length > 0) yield batch;
 }
 
 function parseExport(yaml: string): readonly { readonly key: string; readonly value: Uint8Array }[] {

@@ -92,3 +92,31 @@ test('a cache is at the store\'s newest revision though what changed was none of
   await cache.waitFor(revision);
   assert.equal(cache.revision, revision);
 });
+
+test('a cache that was away for longer than the store remembers reads it anew', async (t) => {
+  const inner = createMemoryStorage();
+  const object = (name: string): Uint8Array => encodeForStorage({ apiVersion: 'v1', kind: 'Suite', metadata: { name } });
+  const gone = await inner.commit([{ type: 'put', key: '/registry/suite/a/gone', value: object('gone'), expect: 0 }]);
+  const away = Promise.withResolvers<void>();
+  const storage: Storage = {
+    ...inner,
+    async *watch(options) {
+      // Its first watch is cut off until the store has forgotten where it stood.
+      await away.promise;
+      yield* inner.watch(options);
+    },
+  };
+  const cache = await createWatchCache(storage, (error) => assert.fail(String(error)));
+  t.after(async () => {
+    cache.close();
+    await inner.close();
+  });
+  await inner.commit([{ type: 'delete', key: '/registry/suite/a/gone', expect: gone }]);
+  const made = await inner.commit([{ type: 'put', key: '/registry/suite/a/made', value: object('made'), expect: 0 }]);
+  await inner.compact(made);
+  away.resolve();
+  await cache.waitFor(made);
+  assert.deepEqual(cache.list('/registry/suite/a/').map((entry) => entry.key), ['/registry/suite/a/made']);
+  await cache.waitFor(await inner.commit([{ type: 'put', key: '/registry/suite/a/later', value: object('later'), expect: 0 }]));
+  assert.equal(cache.list('/registry/suite/a/').length, 2);
+});

@@ -30,7 +30,7 @@ const PAGE = 2000;
 
 /** Reads the whole store once. */
 export async function createWatchCache(storage: Storage, onBroken: (error: unknown) => void): Promise<WatchCache> {
-  const collections = new Map<string, Collection>();
+  let collections = new Map<string, Collection>();
   const stop = new AbortController();
   const waiters: { readonly revision: number; readonly resolve: () => void }[] = [];
   let revision = await load(storage, collections);
@@ -41,19 +41,44 @@ export async function createWatchCache(storage: Storage, onBroken: (error: unkno
     else collection.delete(event.key);
   }
 
-  async function follow(): Promise<void> {
-    for await (const batch of storage.watch({ prefix: ROOT, after: revision, signal: stop.signal, progress: true })) {
-      for (const event of batch.events) take(event);
-      revision = batch.revision;
-      for (let index = waiters.length - 1; index >= 0; index -= 1) {
-        const waiter = waiters[index];
-        if (waiter !== undefined && waiter.revision <= revision) {
-          waiters.splice(index, 1);
-          waiter.resolve();
-        }
+  function reach(reached: number): void {
+    revision = reached;
+    for (let index = waiters.length - 1; index >= 0; index -= 1) {
+      const waiter = waiters[index];
+      if (waiter !== undefined && waiter.revision <= revision) {
+        waiters.splice(index, 1);
+        waiter.resolve();
       }
     }
   }
+
+  /** A cache that was away for longer than the store remembers reads it anew, as any client would. */
+  async function follow(): Promise<void> {
+    while (!stop.signal.aborted) {
+      try {
+        for await (const batch of storage.watch({ prefix: ROOT, after: revision, signal: stop.signal, progress: true })) {
+          for (const event of batch.events) take(event);
+          reach(batch.revision);
+        }
+        return;
+      } catch (error) {
+        if (!isStorageError(error, 'Compacted')) throw error;
+        await readAnew();
+      }
+    }
+  }
+
+  async function readAnew(): Promise<void> {
+    try {
+      const fresh = new Map<string, Collection>();
+      const reached = await load(storage, fresh);
+      collections = fresh;
+      reach(reached);
+    } catch (error) {
+      if (!isStorageError(error, 'Unavailable') && !isStorageError(error, 'Compacted')) throw error;
+    }
+  }
+
   follow().catch((error: unknown) => {
     if (!isStorageError(error, 'Closed')) onBroken(error);
   });

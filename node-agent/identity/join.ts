@@ -6,7 +6,7 @@ import { createHash, webcrypto, X509Certificate } from 'node:crypto';
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { isRecord } from '@copepod/api/meta';
-import { createHttpsTransport, expectOk } from '@copepod/client/rest';
+import { createHttpsTransport, expectOk, isTransportError } from '@copepod/client/rest';
 import { cryptoProvider, PemConverter, Pkcs10CertificateRequestGenerator } from '@peculiar/x509';
 
 cryptoProvider.set(globalThis.crypto);
@@ -31,7 +31,8 @@ export class JoinError extends Error {
 export interface JoinOptions {
   /** Directory of `node.crt`, `node.key`, `ca.crt`. */
   readonly folder: string;
-  readonly server: string;
+  /** Tried one after the other. */
+  readonly servers: readonly string[];
   /** Needed only when there is no identity yet. */
   readonly token: string | undefined;
   readonly nodeName: string;
@@ -51,7 +52,7 @@ export async function ensureIdentity(options: JoinOptions): Promise<NodeIdentity
   if (options.token === undefined) {
     throw new JoinError('BadToken', known === undefined ? 'this node has not joined a cluster yet: pass --token (the file join-token in the server\'s data directory holds one)' : 'the node\'s certificate is of another name or address, or about to expire: pass --token to join anew');
   }
-  const identity = await join_(options, options.token);
+  const identity = await joinAny(options, options.token);
   mkdirSync(options.folder, { recursive: true, mode: 0o700 });
   write(join(options.folder, 'node.key'), identity.key, 0o600);
   write(join(options.folder, 'ca.crt'), identity.ca, 0o644);
@@ -59,11 +60,24 @@ export async function ensureIdentity(options: JoinOptions): Promise<NodeIdentity
   return identity;
 }
 
-async function join_(options: JoinOptions, token: string): Promise<NodeIdentity> {
+async function joinAny(options: JoinOptions, token: string): Promise<NodeIdentity> {
+  let unreachable: unknown = new RangeError('no server to join');
+  for (const server of options.servers) {
+    try {
+      return await join_(server, options, token);
+    } catch (error) {
+      if (!isTransportError(error, 'Unreachable')) throw error;
+      unreachable = error;
+    }
+  }
+  throw unreachable;
+}
+
+async function join_(server: string, options: JoinOptions, token: string): Promise<NodeIdentity> {
   const [form, pin] = token.trim().split('.');
   if (form !== 'cp1' || pin === undefined) throw new JoinError('BadToken', 'this is not a join token: it begins with cp1. (the file join-token in the server\'s data directory holds one)');
   // The CA comes over a connection nobody vouches for; its fingerprint in the token is what does.
-  const blind = createHttpsTransport({ server: options.server, insecureSkipTlsVerify: true });
+  const blind = createHttpsTransport({ server, insecureSkipTlsVerify: true });
   let ca: string;
   try {
     ca = String(expectOk(await blind.request({ method: 'GET', path: '/cacerts', accept: '*/*' })));
@@ -71,13 +85,13 @@ async function join_(options: JoinOptions, token: string): Promise<NodeIdentity>
     await blind.close();
   }
   const actual = fingerprintOf(ca);
-  if (actual !== pin) throw new JoinError('WrongCluster', `the CA of ${options.server} (${actual ?? 'unreadable'}) is not the one the token names: the token is of another cluster, or somebody stands between`);
+  if (actual !== pin) throw new JoinError('WrongCluster', `the CA of ${server} (${actual ?? 'unreadable'}) is not the one the token names: the token is of another cluster, or somebody stands between`);
   const keys = await webcrypto.subtle.generateKey(ALGORITHM, true, ['sign', 'verify']);
   const csr = await Pkcs10CertificateRequestGenerator.create({ name: `CN=system:node:${options.nodeName}`, keys, signingAlgorithm: ALGORITHM });
-  const trusted = createHttpsTransport({ server: options.server, ca, token: token.trim() });
+  const trusted = createHttpsTransport({ server, ca, token: token.trim() });
   try {
     const response = await trusted.request({ method: 'POST', path: '/copepod/v1/join', body: { nodeName: options.nodeName, csr: csr.toString('pem'), addresses: options.addresses } });
-    if (response.status >= 400) throw new JoinError('Refused', `${options.server} refused to take this node: ${isRecord(response.body) ? String(response.body['message']) : response.status}`);
+    if (response.status >= 400) throw new JoinError('Refused', `${server} refused to take this node: ${isRecord(response.body) ? String(response.body['message']) : response.status}`);
     const { certificate } = response.body as { readonly certificate: string };
     return { cert: certificate, ca, key: `${PemConverter.encode(await webcrypto.subtle.exportKey('pkcs8', keys.privateKey), 'PRIVATE KEY')}\n` };
   } finally {

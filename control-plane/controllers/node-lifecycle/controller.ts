@@ -38,14 +38,22 @@ export const nodeLifecycleController: Controller = {
       });
     }
 
+    /** Handed out here, which the informer may not show yet. */
+    const handedOut = new Map<string, string>();
+
     async function assignCidr(node: Node): Promise<void> {
-      const taken = new Set(nodes.store.list().flatMap((other) => other.spec?.podCIDR ?? []));
+      for (const name of handedOut.keys()) {
+        const shown = nodes.store.get(name);
+        if (shown === undefined || shown.spec?.podCIDR !== undefined) handedOut.delete(name);
+      }
+      const taken = new Set([...nodes.store.list().flatMap((other) => other.spec?.podCIDR ?? []), ...handedOut.values()]);
       const podCIDR = freePodCidr(taken);
       if (podCIDR === undefined) {
         record(node, 'Warning', 'CIDRNotAvailable', 'no block of pod addresses is free in 127.128.0.0/10');
         return;
       }
       await nodeClient.patch({ name: node.metadata.name ?? '' }, { type: 'merge', body: { metadata: { resourceVersion: node.metadata.resourceVersion }, spec: { podCIDR, podCIDRs: [podCIDR] } } });
+      handedOut.set(node.metadata.name ?? '', podCIDR);
     }
 
     return {

@@ -37,7 +37,7 @@ export function serviceStrategy(): Strategy {
           return { ...rest, nodePort: choosePort(asked === undefined || asked === 0 ? undefined : asked, kept, take, context) };
         });
         const spec = { ...service.spec, clusterIP, clusterIPs: [clusterIP], ports };
-        return { object: { ...object, spec }, release };
+        return { object: { ...object, spec }, takes: taken.length > 0, release };
       } catch (error) {
         release();
         throw error;
