@@ -79,6 +79,8 @@ impl<B: Body<Data = Bytes, Error = Error> + Unpin> Body for Received<B> {
 #[derive(Default)]
 pub struct Fate {
     bad: AtomicBool,
+    /// Nobody reads the body any more, and it was not over.
+    abandoned: AtomicBool,
     reader: AtomicWaker,
 }
 
@@ -87,6 +89,10 @@ impl Fate {
     pub fn spoil(&self) {
         self.bad.store(true, Ordering::Release);
         self.reader.wake();
+    }
+
+    pub fn is_abandoned(&self) -> bool {
+        self.abandoned.load(Ordering::Acquire)
     }
 
     fn is_bad(&self) -> bool {
@@ -99,15 +105,30 @@ pub struct Allowance {
     left: u64,
     workload: Arc<Workload>,
     fate: Arc<Fate>,
+    over: bool,
+}
+
+impl Drop for Allowance {
+    fn drop(&mut self) {
+        if !self.over {
+            self.fate.abandoned.store(true, Ordering::Release);
+        }
+    }
 }
 
 impl Allowance {
     pub fn new(workload: Arc<Workload>, fate: Arc<Fate>) -> Self {
-        Self { left: workload.spec.limits.response_body_bytes, workload, fate }
+        Self { left: workload.spec.limits.response_body_bytes, workload, fate, over: false }
     }
 
     /// The next frame, unless it is one too many; an error where a body ends that is not whole.
     pub fn poll(&mut self, body: &mut WasiBody, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        let frame = self.poll_whole(body, context);
+        self.over |= matches!(frame, Poll::Ready(None | Some(Err(_))));
+        frame
+    }
+
+    fn poll_whole(&mut self, body: &mut WasiBody, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
         let broken = || Poll::Ready(Some(Err(Error::ConnectionTerminated)));
         match Pin::new(body).poll_frame(context) {
             Poll::Ready(Some(frame)) => Poll::Ready(Some(self.pass(frame))),

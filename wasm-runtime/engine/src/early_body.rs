@@ -17,8 +17,9 @@ use crate::guest::{Guest, spawn, spawn_busy, was_busy};
 /// No more than this is held for a client that may not read it.
 const EARLY_BYTES: usize = 64 * 1024;
 
-/// Runs the guest for as long as it has something to do or to send. Returns what it sent, and the rest that is still to come.
-pub async fn run_early(guest: Option<Guest>, body: WasiBody, mut allowance: Allowance) -> WasiBody {
+/// Runs the guest for as long as it has something to do or to send, and for so many turns of other tasks more. Returns what it sent, and the rest that is still to come.
+pub async fn run_early(guest: Option<Guest>, body: WasiBody, mut allowance: Allowance, turns: u32) -> WasiBody {
+    let mut turns = turns;
     let mut frames = VecDeque::new();
     let mut held = 0;
     let mut busy = false;
@@ -47,8 +48,14 @@ pub async fn run_early(guest: Option<Guest>, body: WasiBody, mut allowance: Allo
                     frames.push_back(frame);
                 }
             }
-            if guest.is_none() || (held, rest.is_some()) == before || held > EARLY_BYTES || busy {
+            if rest.is_none() && guest.is_none() || held > EARLY_BYTES || busy {
                 return Poll::Ready(());
+            }
+            if guest.is_none() || (held, rest.is_some()) == before {
+                let Some(left) = turns.checked_sub(1) else { return Poll::Ready(()) };
+                turns = left;
+                context.waker().wake_by_ref();
+                return Poll::Pending;
             }
         }
     })

@@ -20,8 +20,11 @@ use crate::workload::Workload;
 /// A guest with everything around it.
 pub type Guest = Pin<Box<dyn Future<Output = ()> + Send>>;
 
+/// CPU time after which a guest is taken for busy: a JavaScript engine needs a few milliseconds to answer anything.
+const BUSY_AFTER: u64 = 8_000_000;
+
 thread_local! {
-    /// Whether the guest polled last on this thread ran until the epoch clock stopped it.
+    /// Whether the guest polled last on this thread has run for long and would go on.
     static BUSY: Cell<bool> = const { Cell::new(false) };
 }
 
@@ -86,6 +89,8 @@ pub struct Bounded<F> {
     workload: Arc<Workload>,
     deadline: Option<Instant>,
     stop: Arc<Stop>,
+    /// Nanoseconds it has run.
+    spent: u64,
     late: Option<Pin<Box<Sleep>>>,
     stopped: Option<Waiting>,
     /// Until then its workload has used up its share.
@@ -94,7 +99,7 @@ pub struct Bounded<F> {
 
 impl<F: Future> Bounded<F> {
     pub fn new(call: F, workload: Arc<Workload>, deadline: Option<Instant>, stop: Arc<Stop>) -> Self {
-        Self { call: Box::pin(call), workload, deadline, stop, late: None, stopped: None, paused: None }
+        Self { call: Box::pin(call), workload, deadline, stop, spent: 0, late: None, stopped: None, paused: None }
     }
 }
 
@@ -117,7 +122,8 @@ impl<F: Future> Future for Bounded<F> {
         if let Poll::Ready(output) = polled {
             return Poll::Ready(Ended::Returned(output));
         }
-        BUSY.set(nanos >= TICK.as_nanos() as u64 / 2);
+        this.spent += nanos;
+        BUSY.set(this.spent >= BUSY_AFTER && nanos >= TICK.as_nanos() as u64 / 2);
         if let Some(wait) = wait {
             this.workload.metrics.hit(Limit::Cpu);
             let mut sleep = Box::pin(tokio::time::sleep(wait));

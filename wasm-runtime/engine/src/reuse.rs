@@ -19,6 +19,7 @@ use crate::exit::Exit;
 use crate::guest::Stop;
 use crate::host::Host;
 use crate::room::Slot;
+use crate::workers::Workers;
 
 /// An instance with its store, and the room it takes in the pool.
 pub struct Instance {
@@ -99,9 +100,16 @@ pub struct SharedInstance {
     /// Ends it, whatever it is doing.
     pub stop: Arc<Stop>,
     ended: watch::Receiver<Option<Exit>>,
+    /// The thread of the data path it runs on.
+    home: Option<usize>,
 }
 
 impl SharedInstance {
+    /// Whether a request of this thread wakes no other one.
+    pub fn is_near(&self) -> bool {
+        Workers::current() == self.home
+    }
+
     /// A place in it, unless it is full or at its end.
     pub fn enter(self: &Arc<Self>, most: u32) -> Option<Seat> {
         let seated = self.open.fetch_update(Ordering::AcqRel, Ordering::Acquire, |open| (open < most).then_some(open + 1)).is_ok();
@@ -160,7 +168,7 @@ impl Drop for Seat {
 pub fn share(max: u32) -> (Arc<SharedInstance>, mpsc::UnboundedReceiver<Job>, watch::Sender<Option<Exit>>) {
     let (jobs, inbox) = mpsc::unbounded_channel();
     let (told, ended) = watch::channel(None);
-    (Arc::new(SharedInstance { jobs, open: AtomicU32::new(0), left: AtomicU32::new(max), stop: Arc::default(), ended }), inbox, told)
+    (Arc::new(SharedInstance { jobs, open: AtomicU32::new(0), left: AtomicU32::new(max), stop: Arc::default(), ended, home: Workers::current() }), inbox, told)
 }
 
 /// Answers jobs, several at once, until nobody has sent one for `idle`, or the inbox is closed, and all are done.

@@ -32,6 +32,8 @@ type OnFailure = Box<dyn Fn(Exit) + Send + Sync>;
 
 /// A fresh instance that is being made ready must not hang for ever.
 const WARMING: Duration = Duration::from_secs(30);
+/// Turns of other tasks that an answer of a shared instance waits for more of itself.
+const SHARED_TURNS: u32 = 2;
 
 pub struct Service {
     component: Component,
@@ -39,7 +41,7 @@ pub struct Service {
     on_failure: OnFailure,
     /// Fresh instances, or used ones when they may be used again.
     shelf: Shelf,
-    warming: AtomicUsize,
+    warming: AtomicBool,
     shared: Mutex<Vec<Arc<SharedInstance>>>,
     places: Arc<Semaphore>,
     waiting: AtomicUsize,
@@ -82,7 +84,7 @@ impl Service {
             workload,
             on_failure,
             shelf: Shelf::default(),
-            warming: AtomicUsize::new(0),
+            warming: AtomicBool::new(false),
             shared: Mutex::default(),
             places,
             waiting: AtomicUsize::new(0),
@@ -158,16 +160,17 @@ impl Service {
         let request = request.map(|body| receive(body, workload));
         let fate: Arc<Fate> = Arc::default();
         let visit = Visit { request, context, deadline, head: Some(sender), report, fate: fate.clone(), place, in_flight };
-        let guest: Guest = match workload.spec.reuse {
-            Reuse::Pooled { max, idle, concurrent } if service.component.info.concurrent => Box::pin(service.clone().visit_shared(visit, max, idle, concurrent)),
-            _ => Box::pin(service.clone().visit(visit)),
+        // The task of an instance that answers several requests has to have its turn before there is anything to hold.
+        let (guest, turns): (Guest, u32) = match workload.spec.reuse {
+            Reuse::Pooled { max, idle, concurrent } if service.component.info.concurrent => (Box::pin(service.clone().visit_shared(visit, max, idle, concurrent)), SHARED_TURNS),
+            _ => (Box::pin(service.clone().visit(visit)), 0),
         };
         let allowance = Allowance::new(workload.clone(), fate);
         let (answer, guest) = until_head(guest, head).await;
         match answer {
             Ok(Ok(response)) => {
                 let (head, body) = response.into_parts();
-                Ok(Response::from_parts(head, run_early(guest, body, allowance).await))
+                Ok(Response::from_parts(head, run_early(guest, body, allowance, turns).await))
             }
             Ok(Err(error)) => {
                 if let Some(guest) = guest {
@@ -221,6 +224,11 @@ impl Service {
         }
     }
 
+    /// For measuring: makes a fresh instance and drops it; whether it could be made.
+    pub async fn rehearse(&self) -> bool {
+        self.make().await.is_some()
+    }
+
     /// A request with an instance to itself.
     async fn visit(self: Arc<Self>, visit: Visit) {
         let Visit { request, context, deadline, mut head, report, fate, place, in_flight } = visit;
@@ -258,7 +266,9 @@ impl Service {
                         drop(slot);
                     }
                 }
-                self.finish(&exit, &mut head, report);
+                // A guest whose client has gone may trap on writing to nobody: that is not its fault.
+                let unheard = fate.is_abandoned() && matches!(exit.reason, ExitReason::Trap | ExitReason::Error);
+                self.finish(&exit, &mut head, report && !unheard);
             }
         }
         drop(place);
@@ -313,22 +323,29 @@ impl Service {
         });
     }
 
-    /// Makes fresh instances on the background threads until as many are ready as were asked for.
+    /// Makes fresh instances on the background threads, one task for all, until as many are ready as were asked for.
     fn keep_warm(self: &Arc<Self>) {
-        let most = self.workload.spec.warm;
-        if most == 0 || self.draining.load(Ordering::Acquire) || self.shelf.len() + self.warming.load(Ordering::Acquire) >= most {
+        if !self.wants_warm() || self.warming.swap(true, Ordering::AcqRel) {
             return;
         }
-        self.warming.fetch_add(1, Ordering::AcqRel);
         let service = self.clone();
         Workers::background().spawn(async move {
-            let made = service.make().await;
-            service.warming.fetch_sub(1, Ordering::AcqRel);
-            if let Some(instance) = made {
+            while service.wants_warm() {
+                let Some(instance) = service.make().await else {
+                    service.warming.store(false, Ordering::Release);
+                    return;
+                };
                 service.shelf.put(instance);
-                service.keep_warm();
             }
+            service.warming.store(false, Ordering::Release);
+            // One taken in between found that somebody was at it.
+            service.keep_warm();
         });
+    }
+
+    fn wants_warm(&self) -> bool {
+        let most = self.workload.spec.warm;
+        most > 0 && !self.draining.load(Ordering::Acquire) && self.shelf.len() < most
     }
 
     /// A fresh instance; none when it does not start, which the next request will find out and tell.
@@ -390,9 +407,12 @@ impl Service {
 
     /// A seat in an instance that has room, or in a new one.
     async fn seat(self: &Arc<Self>, deadline: Instant, max: u32, idle: Duration, concurrent: u32) -> Result<Seat, EngineError> {
-        let free = |service: &Self| service.shared.lock().unwrap_or_else(PoisonError::into_inner).iter().find_map(|instance| instance.enter(concurrent));
-        if let Some(seat) = free(self) {
-            return Ok(seat);
+        {
+            let shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
+            let room = |near: bool| shared.iter().filter(|instance| instance.is_near() == near).find_map(|instance| instance.enter(concurrent));
+            if let Some(seat) = room(true).or_else(|| room(false)) {
+                return Ok(seat);
+            }
         }
         let slot = self.component.room.take(self.component.weight, deadline).await?;
         let (instance, inbox, told) = share(max.max(1));

@@ -10,6 +10,8 @@ use crate::limits::{MAX_MEMORY_BYTES, MAX_TABLE_ELEMENTS};
 /// Address space a memory reserves: with 4 GiB and the default guard no bounds check is compiled. Only address space, never memory.
 const MEMORY_RESERVATION: u64 = 4 << 30;
 const LEAST_SLOTS: u32 = 16;
+/// SpiderMonkey's table of 10,000 elements fits.
+const TABLE_KEEP_RESIDENT: usize = 128 << 10;
 /// What one component may be made of.
 pub const MAX_CORE_INSTANCES: u32 = 64;
 pub const MAX_MEMORIES: u32 = 8;
@@ -44,8 +46,8 @@ impl Tuning {
     /// From best to smallest; the first that the machine grants is taken.
     pub fn ladder(memory_bytes: u64, interpreter: bool) -> [Self; 4] {
         let slots = u32::try_from(memory_bytes >> 16).unwrap_or(u32::MAX).clamp(512, 12_288);
-        // A sixteenth of memory, if 256 slots were warm.
-        let keep_resident = usize::try_from(memory_bytes / 16 / 256).unwrap_or(usize::MAX).clamp(64 << 10, 16 << 20) & !0xfff;
+        // A quarter of memory, if 256 slots were warm; what is not used again is given back (`image.rs`).
+        let keep_resident = usize::try_from(memory_bytes / 4 / 256).unwrap_or(usize::MAX).clamp(64 << 10, 16 << 20) & !0xfff;
         let with = |pool| Self { pool, keep_resident, interpreter };
         [with(Pool::Slots(slots)), with(Pool::Slots(slots / 8)), with(Pool::Slots(LEAST_SLOTS)), with(Pool::OnDemand)]
     }
@@ -87,7 +89,7 @@ impl Tuning {
             .table_elements(MAX_TABLE_ELEMENTS)
             .max_memory_size(MAX_MEMORY_BYTES)
             .linear_memory_keep_resident(self.keep_resident)
-            .table_keep_resident(4096)
+            .table_keep_resident(TABLE_KEEP_RESIDENT)
             // Only pages that were written are put back, so that keeping many costs nothing where few are touched (Linux 6.7).
             .pagemap_scan(Enabled::Auto);
         pool
@@ -178,7 +180,7 @@ mod tests {
     #[test]
     fn a_small_machine_gets_a_small_pool() {
         let [small, ..] = Tuning::ladder(128 << 20, false);
-        assert_eq!(small, Tuning { pool: Pool::Slots(2048), keep_resident: 64 << 10, interpreter: false });
+        assert_eq!(small, Tuning { pool: Pool::Slots(2048), keep_resident: 128 << 10, interpreter: false });
         let [large, smaller, ..] = Tuning::ladder(64 << 30, false);
         assert_eq!((large.pool, smaller.pool), (Pool::Slots(12_288), Pool::Slots(1536)));
     }
