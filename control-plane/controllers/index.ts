@@ -31,6 +31,7 @@ const NODE_EVICTION_MS = 4000;
 
 /** Runs every controller until the signal aborts. */
 export async function runControllers(options: ControllersOptions, signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return;
   const informers = createInformers(options.transport, options.clock, options.log);
   const context: ControllerContext = {
     transport: options.transport, clock: options.clock, log: options.log, kinds: options.kinds,

@@ -1,4 +1,4 @@
-// The short form of failover.ts: each loss once, held against generous bounds. The figures in docs/ha.md are of the long one.
+// The short form of failover.ts: each loss once, held against generous bounds.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';

@@ -36,6 +36,7 @@ async function* oneStream({ channel, prefix, after, signal, onLive }: ChangesOpt
   const { stream, endpoint } = await channel.open(METHODS.watch);
   const cancel = (): void => stream.cancel();
   signal.addEventListener('abort', cancel);
+  if (signal.aborted) cancel();
   try {
     stream.write({ createRequest: { ...ALL, startRevision, progressNotify: true, prevKv: true, fragment: true } });
     let parts: WatchEvent[] = [];
