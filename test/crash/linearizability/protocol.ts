@@ -18,11 +18,24 @@ export interface Write {
 export type Request =
   | { readonly op: 'get'; readonly key: number }
   | { readonly op: 'list' }
-  | { readonly op: 'commit'; readonly writes: readonly Write[] };
+  | { readonly op: 'commit'; readonly writes: readonly Write[] }
+  /** Everything that ever happened. */
+  | { readonly op: 'log' };
+
+/** One change of the log. */
+export interface Entry {
+  readonly revision: number;
+  readonly key: number;
+  /** Empty: a deletion. */
+  readonly value: string;
+  /** 0: the key was not there. */
+  readonly before: number;
+}
 
 export interface Answer {
   readonly outcome: 'ok' | 'conflict';
   readonly revision?: number;
   readonly found?: Slot;
   readonly all?: readonly Slot[];
+  readonly log?: readonly Entry[];
 }

@@ -4,7 +4,7 @@
 import { createInterface } from 'node:readline';
 import { writeSync } from 'node:fs';
 import { isStorageError, openLmdbStorage } from '@copepod/control-plane/storage';
-import { KEYS, type Request, type Slot } from './protocol.ts';
+import { type Entry, KEYS, type Request, type Slot } from './protocol.ts';
 
 const storage = openLmdbStorage({ path: process.argv[2] ?? '' });
 const text = (value: Uint8Array): string => new TextDecoder().decode(value);
@@ -20,6 +20,7 @@ async function answer(request: Request): Promise<object> {
     for (const item of items) all[Number(item.key.slice(1))] = { mod: item.modRevision, value: text(item.value) };
     return { outcome: 'ok', revision, all };
   }
+  if (request.op === 'log') return { outcome: 'ok', log: await readLog() };
   try {
     const revision = await storage.commit(request.writes.map(({ key, expect, value }) => (value === '' ? { type: 'delete', key: `/${key}`, expect } : { type: 'put', key: `/${key}`, value: new TextEncoder().encode(value), expect })));
     return { outcome: 'ok', revision };
@@ -27,6 +28,16 @@ async function answer(request: Request): Promise<object> {
     if (!isStorageError(error, 'Conflict')) throw error;
     return { outcome: 'conflict' };
   }
+}
+
+async function readLog(): Promise<readonly Entry[]> {
+  const log: Entry[] = [];
+  const last = await storage.revision();
+  for await (const { events, revision } of storage.watch({ prefix: '/', after: 0, signal: new AbortController().signal, progress: true })) {
+    for (const event of events) log.push({ revision: event.revision, key: Number(event.key.slice(1)), value: event.type === 'put' ? text(event.value) : '', before: event.previous?.modRevision ?? 0 });
+    if (revision >= last) break;
+  }
+  return log;
 }
 
 const say = (value: object): void => void writeSync(1, `${JSON.stringify(value)}\n`);

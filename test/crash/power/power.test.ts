@@ -2,6 +2,7 @@
 // a disk might show it after a cut at any moment: what was synced is there, of what was not each sector may be or not. Then the store
 // must open and show everything it had acknowledged by then. COPEPOD_POWER_CUTS says how many moments.
 
+import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -32,6 +33,13 @@ function readJournal(path: string): readonly Entry[] {
   return entries;
 }
 
+/** How many entries there are up to the first acknowledgement after the next write behind `count`. */
+function firstAcknowledgement(entries: readonly Entry[], count: number): number {
+  const written = entries.findIndex(({ type }, index) => index >= count && type !== 'A');
+  const answered = entries.findIndex(({ type, bytes }, index) => index > written && type === 'A' && bytes.toString('latin1', 0, 1) === '!');
+  return written < 0 || answered < 0 ? count : answered + 1;
+}
+
 /** The file after a cut right after the first `count` entries. */
 function imageAfter(entries: readonly Entry[], count: number, random: () => number): Buffer {
   const seen = entries.slice(0, count);
@@ -46,6 +54,16 @@ function imageAfter(entries: readonly Entry[], count: number, random: () => numb
     }
   }
   return image;
+}
+
+function storeOf(path: string, image: Buffer): string {
+  mkdirSync(path);
+  writeFileSync(join(path, 'data.mdb'), image);
+  return path;
+}
+
+function saidBy(entries: readonly Entry[], count: number): readonly string[] {
+  return entries.slice(0, count).filter(({ type }) => type === 'A').map(({ bytes }) => bytes.toString()).join('').split('\n');
 }
 
 test(`what was acknowledged survives ${CUTS} cuts of power, whatever the disk did with what was not synced`, { timeout: 60_000 + CUTS * 1000 }, async (t) => {
@@ -79,12 +97,10 @@ test(`what was acknowledged survives ${CUTS} cuts of power, whatever the disk di
   let checked = 0;
   for (let cut = 0; cut < CUTS; cut += 1) {
     let count = opened + 1 + Math.floor(random() * (entries.length - opened));
-    // Half of them right after an answer: the moment that gives away one given too early.
-    if (random() < 0.5) while (count < entries.length && entries[count - 1]?.type !== 'A') count += 1;
-    const image = join(folder, `cut-${cut}`);
-    mkdirSync(image);
-    writeFileSync(join(image, 'data.mdb'), imageAfter(entries, count, random));
-    const lines = entries.slice(0, count).filter(({ type }) => type === 'A').map(({ bytes }) => bytes.toString()).join('').split('\n');
+    // Half of them right after the first acknowledgement that follows a write: the moment that gives away one given too early.
+    if (random() < 0.5) count = firstAcknowledgement(entries, count);
+    const image = storeOf(join(folder, `cut-${cut}`), imageAfter(entries, count, random));
+    const lines = saidBy(entries, count);
     const model = emptyModel();
     try {
       await checkStore(image, model, lines);
@@ -94,6 +110,11 @@ test(`what was acknowledged survives ${CUTS} cuts of power, whatever the disk di
     checked += model.acknowledged;
     rmSync(image, { recursive: true });
   }
+  // And it would be seen: the last transaction acknowledged, with the disk as it was before that was synced.
+  const answered = firstAcknowledgement(entries, opened + Math.floor((entries.length - opened) / 2));
+  const synced = entries.findLastIndex(({ type }, index) => index < answered && type === 'D');
+  const early = storeOf(join(folder, 'early'), imageAfter(entries, synced, () => 0.99));
+  await assert.rejects(checkStore(early, emptyModel(), saidBy(entries, answered)), /was acknowledged at revision/);
   const syncs = entries.filter(({ type }) => type === 'S' || type === 'D').length;
   t.diagnostic(`${entries.length} entries, ${syncs} of them durable; ${CUTS} cuts, ${checked} acknowledged writes found again`);
 });

@@ -41,25 +41,20 @@ type operation struct {
 	Key int `json:"key"`
 	// commit
 	Writes []write `json:"writes"`
-	// what came back: ok, conflict, unknown
+	// what came back: ok, conflict
 	Outcome  string     `json:"outcome"`
 	Revision int64      `json:"revision"`
 	Found    slot       `json:"found"`
 	All      [keys]slot `json:"all"`
 }
 
-func step(state, input, _ interface{}) []interface{} {
+func step(state, input, _ interface{}) (bool, interface{}) {
 	now, op := state.(world), input.(operation)
-	same := []interface{}{now}
 	switch op.Op {
 	case "get":
-		if now.slots[op.Key] == op.Found {
-			return same
-		}
+		return now.slots[op.Key] == op.Found, now
 	case "list":
-		if now.revision == op.Revision && now.slots == op.All {
-			return same
-		}
+		return now.revision == op.Revision && now.slots == op.All, now
 	case "commit":
 		next, fits := now, true
 		next.revision++
@@ -71,16 +66,12 @@ func step(state, input, _ interface{}) []interface{} {
 				next.slots[w.Key] = slot{Mod: next.revision, Value: w.Value}
 			}
 		}
-		switch {
-		case op.Outcome == "unknown" && fits:
-			return []interface{}{next, now}
-		case op.Outcome == "unknown", op.Outcome == "conflict" && !fits:
-			return same
-		case op.Outcome == "ok" && fits && next.revision == op.Revision:
-			return []interface{}{next}
+		if op.Outcome == "conflict" {
+			return !fits, now
 		}
+		return fits && next.revision == op.Revision, next
 	}
-	return nil
+	return false, now
 }
 
 func main() {
@@ -95,11 +86,11 @@ func main() {
 		}
 		history = append(history, porcupine.Operation{ClientId: op.Client, Input: op, Call: op.Call, Output: op, Return: op.Return})
 	}
-	model := porcupine.NondeterministicModel{
-		Init: func() []interface{} { return []interface{}{world{}} },
+	model := porcupine.Model{
+		Init: func() interface{} { return world{} },
 		Step: step,
 	}
-	result := porcupine.CheckOperationsTimeout(model.ToModel(), history, 2*time.Minute)
+	result := porcupine.CheckOperationsTimeout(model, history, 2*time.Minute)
 	fmt.Printf("%d operations: %s\n", len(history), result)
 	switch result {
 	case porcupine.Ok:
